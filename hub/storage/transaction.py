@@ -1,0 +1,51 @@
+"""What a write use case is given and what it gives back.
+
+A write use case is a plain function `(tx, commands) -> outcomes`: it takes one transaction and a *list* of commands, writes with
+a few statements for all of them, and returns one outcome per command in the same order. It touches no memory of the process;
+whatever must happen outside the database is returned as effects and run after the commit, never before.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from sqlalchemy import Connection
+
+from hub.core.clock import UtcMs
+from hub.core.effects import Effect
+from hub.core.errors import HubError
+
+C = TypeVar("C", contravariant=True)
+R = TypeVar("R")
+
+DialectName = Literal["sqlite", "postgresql"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """One open transaction. `now` is read once, so that a batch has one time."""
+
+    conn: Connection
+    now: UtcMs
+    dialect: DialectName
+    new_id: Callable[[], str]
+    """For rows whose id no caller needs to know beforehand (events, timeline, gaps)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[R]):
+    """The command took effect; `effects` run once the commit is on disk."""
+
+    value: R
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The command changed nothing; its caller gets the error, its neighbours in the batch do not notice."""
+
+    error: HubError
+
+
+Outcome = Done[R] | Refused
+UseCase = Callable[[Tx, Sequence[C]], Sequence[Done[R] | Refused]]
