@@ -6,7 +6,6 @@ type raises with reason `unknown_frame`, which the receiver counts and ignores; 
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -74,11 +73,6 @@ def decode_from_phone(text: str | bytes) -> PhoneFrame:
 def decode_from_hub(text: str | bytes) -> HubFrame:
     """The frame a hub sent."""
     return _decode(_hub_decoder, text)
-
-
-def encode_batch(frames: Sequence[AnyFrame]) -> list[msgspec.Raw]:
-    """Frames for the `frames` array of a fallback call."""
-    return [msgspec.Raw(encode(frame).encode()) for frame in frames]
 
 
 def _decode(decoder: "msgspec.json.Decoder[_T]", text: str | bytes) -> _T:

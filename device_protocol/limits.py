@@ -72,6 +72,3 @@ RECEIVED_TEXT_MAX: Final = 40_000
 
 SEGMENTS_MAX: Final = 255
 """Segments of one message: the count in the concatenation header is one octet (3GPP TS 23.040 §9.2.3.24.1)."""
-
-TOKEN_NONCES_KEPT: Final = 1
-"""Older token nonces accepted, once each, besides the current one: the phone may have lost an answer."""
