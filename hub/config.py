@@ -1,0 +1,265 @@
+"""Every setting of the hub: one frozen record, read once from `HUB_*` environment variables.
+
+Each field carries its own documentation; `docs/configuration.md` is made from it (`hub config --markdown`) and a test compares
+the two. A field marked secret can also be given as a file: `HUB_X_FILE=/run/secrets/x`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+
+class ConfigurationError(Exception):
+    """A setting that cannot be used; its text names the variable, what it holds and what it may hold."""
+
+
+def setting(doc: str, default: Any, *, secret: bool = False, group: str = "General") -> Any:
+    """A `Config` field: what it does, its default, whether it is secret, and under which heading it is documented."""
+    return field(default=default, metadata={"doc": doc, "secret": secret, "group": group})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The hub's settings. Times are seconds, sizes bytes, unless the name says otherwise."""
+
+    data_dir: Path = setting("Where the database, the key file and generated certificates live.", Path("data"))
+    database_url: str = setting(
+        "`sqlite:///path` or `postgresql://user:password@host/name`. Empty: a SQLite file in the data directory.",
+        "",
+        secret=True,
+    )
+    key_file: Path | None = setting(
+        "The file with the key that encrypts signing secrets; made on first start. Empty: `hub.key` in the data directory. "
+        "Keep a copy: without it stored webhook secrets and phone tokens cannot be read.",
+        None,
+    )
+    node: str = setting("This process's name in logs, lanes and phone sessions. Empty: host name and process id.", "")
+    default_region: str = setting(
+        "Two-letter country whose national number format is understood when an account sets none (ISO 3166).", "US"
+    )
+
+    host: str = setting("Address to listen on.", "127.0.0.1", group="Network")
+    port: int = setting("Port to listen on; 0 takes a free one.", 8080, group="Network")
+    public_url: str = setting(
+        "The address phones and browsers reach the hub by, e.g. `https://sms.example.org`. It stands in every QR code. "
+        "Empty: made from host and port.",
+        "",
+        group="Network",
+    )
+    tls: str = setting(
+        "`off` (plain HTTP, for loopback or behind a proxy), `auto` (make a key and a certificate, and put the key's pin into "
+        "the QR code) or `files`.",
+        "off",
+        group="Network",
+    )
+    tls_certificate: Path | None = setting("Certificate chain (PEM), for `files`.", None, group="Network")
+    tls_key: Path | None = setting("Private key (PEM), for `files`.", None, group="Network")
+    max_body_bytes: int = setting("Largest request body of the API; larger is answered 413.", 1 << 20, group="Network")
+    requests_per_second: int = setting(
+        "Requests a second one API key may make, with bursts of four times as many; over it the answer is 429.",
+        2000,
+        group="Network",
+    )
+    metrics_token: str = setting(
+        "Bearer token that `/metrics` asks for. Empty: `/metrics` answers only callers on this machine.",
+        "",
+        secret=True,
+        group="Network",
+    )
+    shutdown_seconds: float = setting("How long a stop waits for work in flight.", 25.0, group="Network")
+
+    log_level: str = setting("`debug`, `info`, `warning` or `error`.", "info", group="Logs")
+    log_format: str = setting("`json` (one object a line) or `console` (for people).", "json", group="Logs")
+
+    max_segments: int = setting("Longest text, in segments.", 20, group="Messages")
+    max_recipients: int = setting("Most recipients of one request.", 1000, group="Messages")
+    default_ttl_seconds: int = setting(
+        "How long a text may wait for a phone when the request does not say.", 3 * 24 * 3600, group="Messages"
+    )
+    max_tries: int = setting(
+        "Submissions of one text before it is given up as a dead letter; only passing faults are tried again.",
+        5,
+        group="Messages",
+    )
+    segments_per_minute: int = setting(
+        "Pace of a new line, in segments a minute. Android stops an app at about 30.", 20, group="Messages"
+    )
+    offers_per_phone: int = setting("Unaccepted jobs a phone may hold at once.", 8, group="Messages")
+    offers_when_silent: int = setting("The same for a phone that has been silent for 15 seconds.", 2, group="Messages")
+    offer_timeout_seconds: float = setting(
+        "After this an offer that was not accepted is taken back and may go to another phone.", 15.0, group="Messages"
+    )
+    failover_seconds: float = setting(
+        "How long a text waits for its chosen line when that phone is away, before another line takes it.",
+        60.0,
+        group="Messages",
+    )
+    uncertain_days: int = setting(
+        "Days until a text whose fate is unknown ends as failed `outcome_unknown` (phones remember ids for 7).",
+        7,
+        group="Messages",
+    )
+
+    webhook_allow_networks: str = setting(
+        "Private networks webhooks may reach, as a comma-separated list of CIDRs, e.g. `192.168.0.0/16,127.0.0.0/8`. "
+        "Link-local addresses only count when named one by one.",
+        "",
+        group="Webhooks",
+    )
+    webhook_max_in_flight: int = setting("Webhook requests open at once, over all endpoints.", 1024, group="Webhooks")
+    webhook_proxy: str = setting(
+        "HTTP proxy for webhooks. The proxy then has to guard private networks itself.",
+        "",
+        secret=True,
+        group="Webhooks",
+    )
+
+    writer_queue: int = setting(
+        "Writes that may wait for the database; beyond it the answer is 503.", 20000, group="Storage"
+    )
+    writer_window_ms: float = setting("How long the writer gathers commands into one commit.", 1.5, group="Storage")
+    reader_threads: int = setting("Threads that read the database.", 4, group="Storage")
+    keep_messages_days: int = setting("Days a finished text is kept.", 365, group="Storage")
+    keep_events_days: int = setting("Days customer events and their deliveries are kept.", 30, group="Storage")
+    keep_attempts_days: int = setting("Days webhook attempts are kept.", 14, group="Storage")
+    keep_device_events_days: int = setting("Days the raw events of phones are kept.", 30, group="Storage")
+
+    @property
+    def listen_url(self) -> str:
+        """The address the hub answers on, from this machine."""
+        scheme = "http" if self.tls == "off" else "https"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """The address that stands in QR codes and links, without a slash at its end."""
+        return (self.public_url or self.listen_url).rstrip("/")
+
+    @property
+    def storage_url(self) -> str:
+        """The database's URL, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'hub.db'}"
+
+    @property
+    def key_path(self) -> Path:
+        """The key file, with the default filled in."""
+        return self.key_file or self.data_dir / "hub.key"
+
+    @property
+    def node_name(self) -> str:
+        """This process's name."""
+        return self.node or f"{os.uname().nodename}-{os.getpid()}"
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return f"HUB_{name.upper()}"
+
+
+def read_config(environ: Mapping[str, str]) -> Config:
+    """`Config` from `HUB_*` variables.
+
+    Raises `ConfigurationError`.
+    """
+    hints = get_type_hints(Config)
+    values: dict[str, Any] = {}
+    for item in fields(Config):
+        text = _text_of(item, environ)
+        if text is not None and text != "":
+            values[item.name] = _parse(variable(item.name), text, hints[item.name])
+    _refuse_unknown(environ)
+    config = Config(**values)
+    _check(config)
+    return config
+
+
+def _text_of(item: Field[Any], environ: Mapping[str, str]) -> str | None:
+    name = variable(item.name)
+    path = environ.get(f"{name}_FILE") if item.metadata["secret"] else None
+    if path is None:
+        return environ.get(name)
+    if environ.get(name):
+        raise ConfigurationError(f"{name} and {name}_FILE are both set: keep one of them.")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        if kind is int:
+            return int(text)
+        if kind is float:
+            return float(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} is {text!r}: give a number.") from None
+    return Path(text) if kind in (Path, Path | None) else text
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    """A misspelt variable must not be ignored silently: the hub would run with a default nobody asked for."""
+    known = {variable(item.name) for item in fields(Config)}
+    known |= {f"{variable(item.name)}_FILE" for item in fields(Config) if item.metadata["secret"]}
+    for name in sorted(environ):
+        if (
+            name.startswith("HUB_")
+            and not name.startswith("HUB_TEST_")
+            and name not in known
+            and name != "HUB_FAILPOINTS"
+        ):
+            raise ConfigurationError(f"{name} is not a setting: see docs/configuration.md for the list.")
+
+
+CHOICES = {
+    "tls": ("off", "auto", "files"),
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("json", "console"),
+}
+
+
+def _check(config: Config) -> None:
+    for name, choices in CHOICES.items():
+        if getattr(config, name) not in choices:
+            raise ConfigurationError(f"{variable(name)} is {getattr(config, name)!r}: use {' or '.join(choices)}.")
+    if not 0 <= config.port <= 65535:
+        raise ConfigurationError(f"HUB_PORT is {config.port}: use 0 to 65535.")
+    if config.tls == "files" and not (config.tls_certificate and config.tls_key):
+        raise ConfigurationError("HUB_TLS is files: set HUB_TLS_CERTIFICATE and HUB_TLS_KEY.")
+    if not config.storage_url.startswith(("sqlite:///", "postgresql://")):
+        raise ConfigurationError("HUB_DATABASE_URL: use sqlite:///path or postgresql://user:password@host/name.")
+    for network in filter(None, config.webhook_allow_networks.split(",")):
+        try:
+            ipaddress.ip_network(network.strip())
+        except ValueError:
+            raise ConfigurationError(
+                f"HUB_WEBHOOK_ALLOW_NETWORKS holds {network!r}: give CIDRs such as 192.168.0.0/16."
+            ) from None
+
+
+def as_markdown() -> str:
+    """The text of docs/configuration.md."""
+    lines = [
+        "# Configuration",
+        "",
+        "The hub reads its settings from environment variables when it starts. None is needed: the defaults run a hub on",
+        "SQLite that answers on this machine only. Where a line says *secret*, the variable's name with `_FILE` at its end may",
+        "name a file that holds the value instead. A misspelt `HUB_…` variable stops the start with a sentence that names it.",
+        "",
+        "This page is made from the code (`hub config --markdown`).",
+    ]
+    group = None
+    for item in fields(Config):
+        if item.metadata["group"] != group:
+            group = item.metadata["group"]
+            lines += ["", f"## {group}", "", "| variable | default | what it does |", "| --- | --- | --- |"]
+        default = "" if item.default in (None, "", MISSING) else f"`{item.default}`"
+        secret = " *secret*" if item.metadata["secret"] else ""
+        lines.append(f"| `{variable(item.name)}` | {default} | {item.metadata['doc']}{secret} |")
+    return "\n".join(lines) + "\n"

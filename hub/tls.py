@@ -1,0 +1,112 @@
+"""A key and a self-signed certificate for a hub that has no name on the internet, and the pin phones trust it by.
+
+Phones pin the *key* (SHA-256 of its SubjectPublicKeyInfo, as in RFC 7469), so the certificate can be made anew, for other addresses or
+another year, without enrolling anybody again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+VALID_DAYS = 397
+"""Longest life browsers accept for a certificate they are asked to trust."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What the server listens with. `pin` is set when phones must trust the key itself."""
+
+    certificate: Path
+    key: Path
+    pin: str | None
+
+
+def self_signed(directory: Path, public_url: str, now: datetime) -> TlsFiles:
+    """The hub's own key, made once, and a certificate for its addresses, made anew at each start."""
+    directory.mkdir(parents=True, exist_ok=True)
+    key_path, certificate_path = directory / "tls-key.pem", directory / "tls-certificate.pem"
+    key = _load_or_make_key(key_path)
+    certificate_path.write_bytes(_certificate(key, _names(public_url), now).public_bytes(Encoding.PEM))
+    return TlsFiles(certificate_path, key_path, spki_pin(key))
+
+
+def spki_pin(key: ec.EllipticCurvePrivateKey) -> str:
+    """base64url SHA-256 of the public key's SubjectPublicKeyInfo (DER), without padding."""
+    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+
+
+def _load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    if path.exists():
+        key = load_pem_private_key(path.read_bytes(), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"{path} holds a key of another kind: move it away and start again")
+        return key
+    made = ec.generate_private_key(ec.SECP256R1())
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return made
+
+
+def _certificate(key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName], now: datetime) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Handset Hub")])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=VALID_DAYS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _names(public_url: str) -> list[x509.GeneralName]:
+    """Every name this machine is likely called by: the public one, its host name, its addresses, loopback."""
+    texts = {"localhost", "127.0.0.1", "::1", socket.gethostname(), *lan_addresses()}
+    if host := urlsplit(public_url).hostname:
+        texts.add(host)
+    names: list[x509.GeneralName] = []
+    for text in sorted(texts):
+        try:
+            names.append(x509.IPAddress(ipaddress.ip_address(text)))
+        except ValueError:
+            names.append(x509.DNSName(text))
+    return names
+
+
+def lan_addresses() -> list[str]:
+    """This machine's own addresses as other machines see them; asking for a route sends nothing."""
+    found: list[str] = []
+    for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((target, 9))
+            except OSError:
+                continue
+            found.append(str(probe.getsockname()[0]))
+    return found
