@@ -1,0 +1,192 @@
+"""What the use cases call and adapters provide: a webhook format, and a way to hand a message to a phone or a carrier.
+
+Both are pure: a format turns an event into the bytes of a request and reads an answer, a submitter turns a job into effects. The
+loops that carry these out live elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from hub.core.clock import UtcMs
+from hub.core.commands import SendRequest
+from hub.core.effects import Effect
+from hub.core.events import EventType
+
+
+class EndpointView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a format may know of the endpoint it renders for, at the version the delivery pinned."""
+
+    endpoint_id: str
+    account_id: str
+    url: str
+    """Exactly as it was configured, query included; where a delivery carries its own target, that one."""
+    kind: str = "http"
+    """`http` or `mail`."""
+    format: str = "standard"
+    template: str | None = None
+    settings: Mapping[str, str] = {}
+    """The format's own settings: a Twilio account SID, a gateway's name, a header's name."""
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """The event of a delivery."""
+
+    event_id: str
+    seq: int
+    type: EventType
+    account_id: str
+    occurred_at: UtcMs
+    data: bytes
+    """JSON, as `hub.core.events.encode` wrote it."""
+    device_id: str | None = None
+    line_id: str | None = None
+    message_id: str | None = None
+    trace_id: str | None = None
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """The delivery a request is made for."""
+
+    delivery_id: str
+    attempt: int
+    """Which try this is, from 1."""
+    run: int = 0
+    origin: str = "live"
+    """`live`, `replay` or `test`."""
+    created_at: UtcMs = 0
+
+
+class Secrets(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request is signed with. Never logged."""
+
+    keys: tuple[bytes, ...] = ()
+    """HMAC keys alive now, newest first: two while one replaces the other."""
+    ed25519: bytes | None = None
+    headers: Mapping[str, str] = {}
+    """The endpoint's own headers."""
+    vendor: Mapping[str, str] = {}
+    """Vendor credentials a format signs with, such as a Twilio auth token."""
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+
+class RenderedRequest(msgspec.Struct, frozen=True):
+    """A whole request: on every try of a delivery the same but for signatures and time stamps."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a receiver's answer means."""
+
+    is_success: bool
+    why: str | None = None
+    """The word of why it was not: `status`, `body`."""
+    sends: tuple[SendRequest, ...] = ()
+    """Texts that the answer asks for (a TwiML `<Message>`)."""
+
+
+class WebhookFormat(Protocol):
+    """One vendor's way of telling an event."""
+
+    name: str
+
+    def takes(self, event: EventType) -> bool:
+        """Whether this format has words for the event; the others are never delivered in it."""
+        ...
+
+    def render(
+        self, endpoint: EndpointView, event: EventView, delivery: DeliveryView, secrets: Secrets, now: UtcMs
+    ) -> RenderedRequest:
+        """The request, headers and signatures included."""
+        ...
+
+    def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+        """What an answer means; `headers` with lower-case names, `body` its first 4 KiB."""
+        ...
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One message for one line, as a submitter is given it."""
+
+    message_id: str
+    account_id: str
+    submission: int
+    issued_at: UtcMs
+    """When the submission was made; the time to live counts from here on the hub's clock."""
+    ttl_seconds: int | None
+    line_id: str
+    device_id: str | None
+    session_no: int
+    subscription_id: int | None
+    slot: int | None
+    fingerprint: str | None
+    to: str
+    text: str
+    segments: int
+    priority: int
+    want_dlr: bool = True
+    trace_id: str | None = None
+
+
+class Submitter(Protocol):
+    """One way to a radio: a phone transport or a carrier. Each call comes after the commit it speaks of."""
+
+    name: str
+
+    def offer(self, job: Job) -> Sequence[Effect]:
+        """The job was offered to this phone: tell it."""
+        ...
+
+    def go(self, job: Job) -> Sequence[Effect]:
+        """The job is bound to this phone: it may send."""
+        ...
+
+    def drop(self, device_id: str, session_no: int, message_id: str, submission: int) -> Sequence[Effect]:
+        """The job is no longer this phone's: it forgets it."""
+        ...
+
+    def cancel(self, device_id: str, session_no: int, message_id: str, submission: int) -> Sequence[Effect]:
+        """A bound job is asked back."""
+        ...
+
+
+class PhoneSessions(Protocol):
+    """The phones that are connected to this process, whichever transport they came by. Used on the event loop only.
+
+    Nothing here waits: a frame goes into the phone's bounded outbox, and a phone that does not empty it is cut.
+    """
+
+    def send(self, device_id: str, session_no: int, frame: object) -> bool:
+        """Queue a frame of the device protocol for this very session; False when it is not connected here any more."""
+        ...
+
+    def close(self, device_id: str, code: str, reason: str, session_no: int | None = None) -> bool:
+        """Say goodbye and close; `code` is a reason word of the device protocol. None = whichever session there is."""
+        ...
+
+    def close_all(self, code: str, reason: str) -> int:
+        """Close every session of this process; returns how many there were."""
+        ...
+
+    def is_online(self, device_id: str) -> bool:
+        """Whether the phone has a session here that has been welcomed."""
+        ...
+
+    def session_no(self, device_id: str) -> int | None:
+        """The number of that session, None when there is none here."""
+        ...
+
+    def silent_for(self, device_id: str) -> float | None:
+        """Seconds since the phone's last frame, None when it is not connected here."""
+        ...
+
+    def online_devices(self) -> Sequence[str]:
+        """Every device with a welcomed session here."""
+        ...
