@@ -1,0 +1,39 @@
+"""The undocumented does not exist: settings, failpoints, links and changelog are held against the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hub import failpoints
+from hub.config import as_markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def test_settings_page_is_made_from_the_code() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert page == as_markdown(), "run: .venv/bin/hub config --markdown > docs/configuration.md"
+
+
+def test_every_failpoint_is_explained() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    missing = [name for name in failpoints.NAMES if f"`{name}`" not in page]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" in target or target.startswith(("mailto:", "/")):
+            continue
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_changelog_entries_are_one_short_line() -> None:
+    for entry in (ROOT / "docs" / "changelog.d").glob("*.md"):
+        text = entry.read_text(encoding="utf-8").strip()
+        assert "\n" not in text, f"{entry.name}: one line"
+        assert len(text) <= 400, f"{entry.name}: short"

@@ -1,0 +1,37 @@
+"""The hub's own key stays, its certificate is made anew, and the pin is what an independent tool computes."""
+
+import base64
+import ssl
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.tls import self_signed
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def test_pin_is_what_openssl_computes(tmp_path: Path) -> None:
+    files = self_signed(tmp_path, "https://hub.example.org", NOW)
+    der = subprocess.run(
+        ["openssl", "pkey", "-in", str(files.key), "-pubout", "-outform", "DER"], check=True, capture_output=True
+    ).stdout
+    digest = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-binary"], input=der, check=True, capture_output=True
+    ).stdout
+    assert files.pin == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def test_key_survives_a_restart_and_is_private(tmp_path: Path) -> None:
+    first = self_signed(tmp_path, "", NOW)
+    before = first.certificate.read_bytes()
+    second = self_signed(tmp_path, "", NOW)
+    assert first.pin == second.pin
+    assert before != second.certificate.read_bytes()
+    assert first.key.stat().st_mode & 0o777 == 0o600
+
+
+def test_server_can_load_it(tmp_path: Path) -> None:
+    files = self_signed(tmp_path, "https://hub.example.org", NOW)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
