@@ -33,11 +33,13 @@ class WebhookEndpoint(SQLModel, table=True):
     line_ids: str = Field(default="[]", sa_type=CleanText)
     peer_prefixes: str = Field(default="[]", sa_type=CleanText)
     secrets: bytes = Field(sa_type=Bytes)
-    """Encrypted JSON: [{key, created_at, expires_at}] newest first, and an Ed25519 key where chosen."""
+    """Encrypted JSON (`hub.webhooks.signing.Keys`). Empty: an implicit endpoint that has not sent yet; made then."""
     headers: bytes | None = Field(default=None, sa_type=Bytes)
+    """Encrypted JSON object: the endpoint's own request headers."""
     auth: bytes | None = Field(default=None, sa_type=Bytes)
+    """Encrypted JSON: Basic or Bearer credentials the receiver asks for."""
     signing: str = Field(default="hmac", sa_type=CleanText)
-    """`hmac` or `ed25519` (`v1a`)."""
+    """`hmac`, or `ed25519` for a `v1a` signature beside the `v1` one."""
     timeout_seconds: int = Field(default=30, sa_type=Int64)
     max_inflight: int = Field(default=8, sa_type=Int64)
     rate_per_second: int | None = Field(default=None, sa_type=Int64)
@@ -47,6 +49,7 @@ class WebhookEndpoint(SQLModel, table=True):
     """JSON: a preset's name or a list of waits in seconds."""
     max_age_seconds: int = Field(default=96 * 3600, sa_type=Int64)
     success_rule: str | None = Field(default=None, sa_type=CleanText)
+    """None: any 2xx. Otherwise what the body of a 2xx must begin with (`+OK`)."""
     created_at: int = Field(sa_type=UtcMillis)
     updated_at: int = Field(sa_type=UtcMillis)
     deleted_at: int | None = Field(default=None, sa_type=UtcMillis)
@@ -91,53 +94,64 @@ class WebhookDelivery(SQLModel, table=True):
 
     __tablename__ = "wh_delivery"
     __table_args__ = (
-        UniqueConstraint("endpoint_id", "event_seq", "run", "target_key"),
+        UniqueConstraint("event_seq", "endpoint_id", "run", "target_key"),
+        # Only unfinished deliveries are in these three, so that the millions finished cost nothing.
         Index(
             "wh_due",
             "endpoint_id",
+            "queue",
             "due_at",
             "id",
             sqlite_where=text("state = 0"),
             postgresql_where=text("state = 0"),
         ),
         Index("wh_held", "endpoint_id", "id", sqlite_where=text("state = 1"), postgresql_where=text("state = 1")),
-        Index("wh_delivery_endpoint", "endpoint_id", "id"),
-        Index("wh_delivery_event", "event_seq"),
         Index(
             "wh_order",
             "endpoint_id",
             "order_key",
             "id",
-            sqlite_where=text("state = 0"),
-            postgresql_where=text("state = 0"),
+            sqlite_where=text("state < 2 and order_key <> ''"),
+            postgresql_where=text("state < 2 and order_key <> ''"),
+        ),
+        Index("wh_delivery_endpoint", "endpoint_id", "id"),
+        Index(
+            "wh_delivery_replay",
+            "replay_id",
+            sqlite_where=text("replay_id is not null"),
+            postgresql_where=text("replay_id is not null"),
         ),
         {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
-    public_id: str = Field(sa_type=CleanText, unique=True)
     account_id: str = Field(sa_type=CleanText)
     endpoint_id: str = Field(sa_type=CleanText)
     endpoint_version: int = Field(sa_type=Int64)
     format: str = Field(sa_type=CleanText)
     template: str | None = Field(default=None, sa_type=CleanText)
+    """Format and template are the endpoint's when the event happened: every try has the same bytes."""
     target: str | None = Field(default=None, sa_type=CleanText)
     """The delivery's own URL or mail address; null = the endpoint's."""
     target_key: str = Field(default="", sa_type=CleanText)
+    """Tells two targets of one event apart; empty = the endpoint's own."""
     event_seq: int = Field(sa_type=Int64)
     run: int = Field(default=0, sa_type=Int64)
-    """0 = live; each replay is one more, with the same webhook-id."""
-    origin: str = Field(default="live", sa_type=CleanText)
-    """`live`, `replay` or `test`."""
+    """0 = the first; each replay is one more, with the same webhook-id."""
+    queue: int = Field(default=0, sa_type=Int64)
+    """0 = live, 1 = a replay: it waits until nothing live is due."""
     order_key: str = Field(default="", sa_type=CleanText)
+    """Deliveries of an endpoint with the same key are sent one after the other; empty = in no order."""
     state: int = Field(default=0, sa_type=Int64)
     """0 pending · 1 held · 2 ok · 3 dead · 4 cancelled."""
     due_at: int = Field(sa_type=UtcMillis)
     attempts: int = Field(default=0, sa_type=Int64)
+    """Tries that count; a probe of an endpoint that is down does not."""
     created_at: int = Field(sa_type=UtcMillis)
     first_at: int | None = Field(default=None, sa_type=UtcMillis)
     done_at: int | None = Field(default=None, sa_type=UtcMillis)
     why: str | None = Field(default=None, sa_type=CleanText)
+    """Why it ended as it did, as one word (`hub.webhooks.sentences`)."""
     replay_id: str | None = Field(default=None, sa_type=CleanText)
 
 
@@ -155,6 +169,9 @@ class WebhookAttempt(SQLModel, table=True):
     delivery_id: int = Field(sa_type=Int64)
     endpoint_id: str = Field(sa_type=CleanText)
     n: int = Field(sa_type=Int64)
+    """Which try: one more than the tries that counted before."""
+    is_probe: bool = Field(default=False)
+    """Sent to find out whether the endpoint is back; its failure used up no try."""
     started_at: int = Field(sa_type=UtcMillis)
     ms_dns: int | None = Field(default=None, sa_type=Int64)
     ms_connect: int | None = Field(default=None, sa_type=Int64)
@@ -190,6 +207,21 @@ class WebhookLane(SQLModel, table=True):
     last_ok_at: int | None = Field(default=None, sa_type=UtcMillis)
     tries_since_ok: int = Field(default=0, sa_type=Int64)
     noticed: int = Field(default=0, sa_type=Int64)
+    """Notices given about the present failure: 1 after an hour, 2 after a day."""
+    release: str | None = Field(default=None, sa_type=CleanText)
+    """JSON of what to do with held deliveries up to an id: {choice, since, up_to}; gone when it is done."""
+    trying_id: int | None = Field(default=None, sa_type=Int64)
+    """The delivery being tried, written before the try only while the lane is watched for one that kills its process."""
+    trying_times: int = Field(default=0, sa_type=Int64)
+
+
+class WebhookNode(SQLModel, table=True):
+    """A hub process that sends webhooks, so that each knows its share of the lanes (PostgreSQL)."""
+
+    __tablename__ = "wh_node"
+
+    node: str = Field(primary_key=True, sa_type=CleanText)
+    seen_at: int = Field(sa_type=UtcMillis)
 
 
 class WebhookReplay(SQLModel, table=True):
@@ -202,11 +234,14 @@ class WebhookReplay(SQLModel, table=True):
     account_id: str = Field(sa_type=CleanText)
     endpoint_id: str = Field(sa_type=CleanText)
     filter: str = Field(sa_type=CleanText)
-    """JSON: {types, since, until, status, message_id}."""
+    """JSON (`hub.webhooks.replay.ReplayFilter`): {types, since, until, states, message_id}."""
     state: str = Field(default="running", sa_type=CleanText)
     """`running`, `done` or `cancelled`."""
     cursor: int = Field(default=0, sa_type=Int64)
+    """The last event number looked at: it moves in the transaction that makes the deliveries, so each event is replayed once."""
     up_to: int = Field(sa_type=Int64)
+    total: int = Field(default=0, sa_type=Int64)
+    """Events that matched when it was asked for."""
     created: int = Field(default=0, sa_type=Int64)
     created_at: int = Field(sa_type=UtcMillis)
     done_at: int | None = Field(default=None, sa_type=UtcMillis)

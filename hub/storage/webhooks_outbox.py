@@ -1,0 +1,135 @@
+"""Events and their deliveries, written in the transaction that changes what they tell of.
+
+Which endpoints want an event is decided by the database, inside that transaction (`INSERT … SELECT` over `wh_endpoint`): no cache of
+any process can miss an endpoint made a moment ago, and an account without endpoints pays for one index look-up. The filters of an
+endpoint are JSON lists of plain words, so that "is in the list" is a search for the word in quotes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import TextClause, insert, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.storage.schema.webhooks import WebhookEndpoint, WebhookEvent, WebhookLane
+from hub.storage.transaction import DialectName, Tx
+from hub.storage.types import table_of
+
+EVENT_COLUMNS = (
+    "id",
+    "account_id",
+    "type",
+    "occurred_at",
+    "created_at",
+    "device_id",
+    "line_id",
+    "peer",
+    "message_id",
+    "conversation_id",
+    "trace_id",
+    "data",
+)
+"""What `insert_events` is given of each event, in this order."""
+
+_NUMBERS = frozenset({"occurred_at", "created_at"})
+_HAS = {"sqlite": "instr({0}, '\"' || {1} || '\"') > 0", "postgresql": "strpos({0}, '\"' || {1} || '\"') > 0"}
+_PREFIXES = {
+    "sqlite": "select 1 from json_each(ep.peer_prefixes) p where substr(ev.peer, 1, length(p.value)) = p.value",
+    "postgresql": "select 1 from json_array_elements_text(ep.peer_prefixes::json) p(value)"
+    " where starts_with(ev.peer, p.value)",
+}
+_DB_NOW = {"sqlite": ":now", "postgresql": "least(:now, (extract(epoch from now()) * 1000)::bigint)"}
+"""When a delivery is due: at once. On PostgreSQL several hubs share the table, and one whose clock is fast must not make its
+deliveries wait for everybody else's clock."""
+
+_ORDER_KEY = """case ep.order_mode when 'message' then coalesce(ev.message_id, '')
+  when 'conversation' then coalesce(ev.conversation_id, ev.message_id, '') when 'endpoint' then '*' else '' end"""
+_DELIVERY_COLUMNS = """insert into wh_delivery (account_id, endpoint_id, endpoint_version, format, template, target, target_key,
+  event_seq, run, queue, order_key, state, due_at, attempts, created_at)"""
+
+
+def _in_list(dialect: DialectName, column: str, word: str) -> str:
+    return f"(ep.{column} = '[]' or {_HAS[dialect].format('ep.' + column, 'ev.' + word)})"
+
+
+def _fan_out(dialect: DialectName, source: str) -> str:
+    """Deliveries of the events in `source` for every endpoint that wants them. `endpoint:…` events skip the endpoint they are about."""
+    return f"""{_DELIVERY_COLUMNS}
+select ev.account_id, ep.id, ep.version, ep.format, ep.template, null, '', ev.seq, 0, 0, {_ORDER_KEY},
+  case ep.state when 'disabled' then 1 else 0 end, {_DB_NOW[dialect]}, 0, :now
+from {source} ev join wh_endpoint ep on ep.account_id = ev.account_id
+where ep.deleted_at is null and not ep.is_implicit
+  and {_in_list(dialect, "event_types", "type")} and {_in_list(dialect, "device_ids", "device_id")}
+  and {_in_list(dialect, "line_ids", "line_id")}
+  and (ep.peer_prefixes = '[]' or exists ({_PREFIXES[dialect]}))
+  and (ev.type not like 'endpoint:%' or ev.data not like '%' || ep.id || '%')
+order by ev.seq"""
+
+
+_INSERT_EVENTS = insert(table_of(WebhookEvent))
+_FAN_OUT_SQLITE = text(
+    _fan_out(
+        "sqlite",
+        "(select * from wh_event where seq > (select seq from sqlite_sequence where name = 'wh_event') - :count)",
+    )
+)
+
+
+_ARRAYS = ", ".join(f"cast(:{name} as {'bigint' if name in _NUMBERS else 'text'}[])" for name in EVENT_COLUMNS)
+# Both tables in one round trip. The order by place makes the numbers rise in the order of the batch.
+_STORE_POSTGRESQL = text(
+    f"""with ev as (
+  insert into wh_event ({", ".join(EVENT_COLUMNS)}, txid)
+  select {", ".join(EVENT_COLUMNS)}, pg_current_xact_id()::text::bigint
+  from unnest({_ARRAYS}) with ordinality as u({", ".join(EVENT_COLUMNS)}, place) order by place
+  returning *)
+{_fan_out("postgresql", "ev")}"""
+)
+
+
+def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Store events (`EVENT_COLUMNS`) and a delivery for each endpoint that wants them; how many deliveries that made."""
+    if tx.dialect == "postgresql":
+        columns: dict[str, Any] = {
+            name: list(values) for name, values in zip(EVENT_COLUMNS, zip(*rows, strict=True), strict=True)
+        }
+        return tx.conn.execute(_STORE_POSTGRESQL, {**columns, "now": tx.now}).rowcount
+    tx.conn.execute(_INSERT_EVENTS, [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows])
+    return tx.conn.execute(_FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now}).rowcount
+
+
+# --- a message's own target ------------------------------------------------------------------------------------------------------------
+
+
+def _target_statement(dialect: DialectName) -> TextClause:
+    return text(
+        f"""{_DELIVERY_COLUMNS}
+select ev.account_id, ep.id, ep.version, ep.format, ep.template, :target, :target_key, ev.seq, 0, 0, {_ORDER_KEY},
+  case ep.state when 'disabled' then 1 else 0 end, {_DB_NOW[dialect]}, 0, :now
+from wh_event ev join wh_endpoint ep on ep.id = :endpoint_id and ep.account_id = ev.account_id
+where ev.id = :event_id"""
+    )
+
+
+_TARGET: Mapping[DialectName, TextClause] = {name: _target_statement(name) for name in ("sqlite", "postgresql")}
+_ADD_ENDPOINT: Mapping[DialectName, Any] = {
+    "sqlite": sqlite.insert(table_of(WebhookEndpoint)).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(table_of(WebhookEndpoint)).on_conflict_do_nothing(),
+}
+_ADD_LANE: Mapping[DialectName, Any] = {
+    "sqlite": sqlite.insert(table_of(WebhookLane)).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(table_of(WebhookLane)).on_conflict_do_nothing(),
+}
+
+
+def ensure_endpoints(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make implicit endpoints and their lanes; those that are there already stay as they are."""
+    tx.conn.execute(_ADD_ENDPOINT[tx.dialect], list(rows))
+    tx.conn.execute(
+        _ADD_LANE[tx.dialect], [{"endpoint_id": row["id"], "account_id": row["account_id"]} for row in rows]
+    )
+
+
+def insert_targets(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Deliveries to messages' own targets: `{event_id, endpoint_id, target, target_key}` each."""
+    tx.conn.execute(_TARGET[tx.dialect], [{**row, "now": tx.now} for row in rows])

@@ -1,0 +1,120 @@
+"""The outbox: a customer event and its deliveries are stored in the transaction of the change they tell of.
+
+So there is no moment in which a change is stored and its webhook is not, and none in which a webhook tells of a change that was
+rolled back. Nothing is sent here; the effects wake the loops that do.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from hub.core.clock import UtcMs
+from hub.core.commands import CallbackTarget
+from hub.core.effects import Effect, Publish, WakeDelivery
+from hub.core.events import Data, EventType, encode
+from hub.core.ids import from_hex30
+from hub.storage import webhooks_outbox as stored
+from hub.storage.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """One applied fact that customers are told of."""
+
+    id: str
+    account_id: str
+    type: EventType
+    occurred_at: UtcMs
+    data: Data
+    device_id: str | None = None
+    line_id: str | None = None
+    peer: str | None = None
+    message_id: str | None = None
+    conversation_id: str | None = None
+    trace_id: str | None = None
+    callback: CallbackTarget | None = None
+    """The message's own target, told beside the account's endpoints."""
+
+
+def publish(tx: Tx, events: Sequence[NewEvent]) -> tuple[Effect, ...]:
+    """Store events with their deliveries, in the caller's transaction; call it once for all events of a batch.
+
+    The order of `events` is the order of their numbers. Returns what wakes feeds and the delivery loop once the commit is on disk.
+    """
+    if not events:
+        return ()
+    deliveries = stored.insert_events(tx, [_row(event, tx.now) for event in events])
+    deliveries += _publish_to_targets(tx, events)
+    told: dict[str, list[str]] = {}
+    for event in events:
+        told.setdefault(event.account_id, []).append(event.id)
+    effects: list[Effect] = [Publish(account_id, tuple(ids)) for account_id, ids in told.items()]
+    if deliveries:
+        effects.append(WakeDelivery())
+    return tuple(effects)
+
+
+def _row(event: NewEvent, now: UtcMs) -> tuple[object, ...]:
+    """In the order of `stored.EVENT_COLUMNS`."""
+    return (
+        event.id,
+        event.account_id,
+        event.type.value,
+        event.occurred_at,
+        now,
+        event.device_id,
+        event.line_id,
+        event.peer,
+        event.message_id,
+        event.conversation_id,
+        event.trace_id,
+        encode(event.data),
+    )
+
+
+def _publish_to_targets(tx: Tx, events: Sequence[NewEvent]) -> int:
+    rows, endpoints = [], {}
+    for event in events:
+        target = event.callback
+        if target is None or (target.events and event.type not in target.events):
+            continue
+        origin = origin_of(target.url)
+        endpoint_id = implicit_endpoint_id(event.account_id, target.format, origin)
+        endpoints[endpoint_id] = {
+            "id": endpoint_id,
+            "account_id": event.account_id,
+            "kind": "mail" if origin.startswith("mailto:") else "http",
+            "url": origin,
+            "is_implicit": True,
+            "format": target.format,
+            "secrets": b"",
+            "created_at": tx.now,
+            "updated_at": tx.now,
+        }
+        rows.append(
+            {
+                "event_id": event.id,
+                "endpoint_id": endpoint_id,
+                "target": target.url,
+                "target_key": hashlib.sha256(target.url.encode()).hexdigest()[:16],
+            }
+        )
+    if rows:
+        stored.ensure_endpoints(tx, list(endpoints.values()))
+        stored.insert_targets(tx, rows)
+    return len(rows)
+
+
+def origin_of(url: str) -> str:
+    """What all targets of one receiver share: `https://host:port`, or `mailto:domain`. One origin is one lane."""
+    if "://" not in url:
+        return "mailto:" + url.removeprefix("mailto:").rpartition("@")[2].lower()
+    parts = urlsplit(url)
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}"
+
+
+def implicit_endpoint_id(account_id: str, format_name: str, origin: str) -> str:
+    """The id of the endpoint behind messages' own targets: the same for the same three, so that no two hubs make two."""
+    digest = hashlib.sha256("\n".join((account_id, format_name, origin)).encode()).hexdigest()
+    return from_hex30(digest[:30])
