@@ -1,0 +1,40 @@
+"""What Android's `SmsManager` answers for one segment (result of the sent intent), by its number in AOSP.
+
+Names without the `RESULT_` and `RESULT_ERROR_` prefixes. Source: `android.telephony.SmsManager`, constants of API 33.
+"""
+
+from enum import IntEnum
+
+
+class ResultCode(IntEnum):
+    OK = -1
+    GENERIC_FAILURE = 1
+    RADIO_OFF = 2
+    NULL_PDU = 3
+    NO_SERVICE = 4
+    LIMIT_EXCEEDED = 5
+    FDN_CHECK_FAILURE = 6
+    SHORT_CODE_NOT_ALLOWED = 7
+    SHORT_CODE_NEVER_ALLOWED = 8
+    RADIO_NOT_AVAILABLE = 9
+    NETWORK_REJECT = 10
+    INVALID_ARGUMENTS = 11
+    INVALID_STATE = 12
+    NO_MEMORY = 13
+    INVALID_SMS_FORMAT = 14
+    SYSTEM_ERROR = 15
+    MODEM_ERROR = 16
+    NETWORK_ERROR = 17
+    ENCODING_ERROR = 18
+    INVALID_SMSC_ADDRESS = 19
+    OPERATION_NOT_ALLOWED = 20
+    INTERNAL_ERROR = 21
+    NO_RESOURCES = 22
+    CANCELLED = 23
+    REQUEST_NOT_SUPPORTED = 24
+    NO_BLUETOOTH_SERVICE = 25
+    INVALID_BLUETOOTH_ADDRESS = 26
+    BLUETOOTH_DISCONNECTED = 27
+    UNEXPECTED_EVENT_STOP_SENDING = 28
+    SMS_BLOCKED_DURING_EMERGENCY = 29
+    SMS_SEND_RETRY_FAILED = 30
