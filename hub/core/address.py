@@ -24,6 +24,8 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _IGNORABLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u2212]+")
 _SHORT_CODE = re.compile(r"[0-9]{3,6}", re.ASCII)
+_SERVICE_NUMBER = re.compile(r"[0-9]{1,8}", re.ASCII)
+"""Digits of a sender that no number is known for: one can answer it as it is."""
 _NAME = re.compile(f"[{re.escape(GSM7_BASIC)}]{{1,{SENDER_MAX}}}")
 
 
@@ -90,7 +92,7 @@ def parse_recipient(text: str, default_region: str | None = None) -> Address:
 
     Raises BadAddress.
     """
-    found = _recipient(text, default_region)
+    found = _looked_up(text, default_region)
     if isinstance(found, AddressFault):
         raise BadAddress(found, text)
     return found
@@ -98,7 +100,7 @@ def parse_recipient(text: str, default_region: str | None = None) -> Address:
 
 def parse_sender(text: str, default_region: str | None = None) -> Address:
     """The address a request wants to send from: a number, a short code, or a name of 1 to 11 GSM characters. Raises BadAddress."""
-    found = _recipient(text, default_region)
+    found = _looked_up(text, default_region)
     if isinstance(found, Address):
         return found
     name = text.strip()
@@ -112,7 +114,10 @@ def peer_address(text: str, default_region: str | None = None) -> Address:
     try:
         return parse_sender(text, default_region)
     except BadAddress:
-        return Address(AddressKind.OPAQUE, sanitise(text).strip()[:_INPUT_MAX] or "unknown")
+        value = sanitise(text).strip()[:_INPUT_MAX]
+    if _SERVICE_NUMBER.fullmatch(value):
+        return Address(AddressKind.SHORT_CODE, value)
+    return Address(AddressKind.OPAQUE, value or "unknown")
 
 
 def opaque(text: str) -> Address:
@@ -148,24 +153,33 @@ def is_fixed_line(address: Address) -> bool:
     return phonenumbers.number_type(phonenumbers.parse(address.value)) == PhoneNumberType.FIXED_LINE
 
 
+def is_region(code: str) -> bool:
+    """Whether this is an ISO 3166 code (`DE`) whose numbering plan is known."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def _looked_up(text: str, region: str | None) -> Address | AddressFault:
+    return AddressFault.TOO_LONG if len(text) > _INPUT_MAX else _recipient(text, region)
+
+
 @lru_cache(maxsize=_CACHED)
 def _recipient(text: str, region: str | None) -> Address | AddressFault:
     """The rule of `parse_recipient`, with the fault as a value so that it can be cached."""
     if _E164.fullmatch(text):
         return _number(text, None)
-    compact = _SEPARATORS.sub("", _IGNORABLE.sub("", text[: _INPUT_MAX + 1]))
+    compact = _SEPARATORS.sub("", _IGNORABLE.sub("", text))
     compact = "".join(_ascii_digit(character) for character in compact)
     if not compact:
         return AddressFault.EMPTY
-    if len(text) > _INPUT_MAX:
-        return AddressFault.TOO_LONG
     if not re.fullmatch(r"\+?[0-9]+", compact, re.ASCII):
         return AddressFault.NOT_A_NUMBER
     return _number(compact, None) if compact.startswith("+") else _local(compact, region)
 
 
 def _local(digits: str, region: str | None) -> Address | AddressFault:
-    """Digits without a country code: a number of the default region, or a short code."""
+    """Digits without a country code: a number of the default region, a short code, or `00` for `+` where no region says otherwise."""
+    if region is None and digits.startswith("00"):
+        return _number("+" + digits[2:], None)
     national = _number(digits, region) if region else AddressFault.NO_COUNTRY_CODE
     if _SHORT_CODE.fullmatch(digits):
         is_number = isinstance(national, Address) and phonenumbers.is_valid_number(phonenumbers.parse(national.value))

@@ -10,7 +10,6 @@ from typing import Protocol
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.commands import SendRequest
 from hub.core.effects import Effect
 from hub.core.events import EventType
 
@@ -82,14 +81,24 @@ class RenderedRequest(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Reply(msgspec.Struct, frozen=True):
+class ReplyText(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that a receiver's answer asks for, such as a TwiML `<Message>`."""
+
+    text: str
+    to: str | None = None
+    """None = whoever sent the text that the event is about."""
+    sender: str | None = None
+    """None = the line that text came in on."""
+    callback_url: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
     """What a receiver's answer means."""
 
     is_success: bool
     why: str | None = None
     """The word of why it was not: `status`, `body`."""
-    sends: tuple[SendRequest, ...] = ()
-    """Texts that the answer asks for (a TwiML `<Message>`)."""
+    texts: tuple[ReplyText, ...] = ()
 
 
 class WebhookFormat(Protocol):
@@ -107,7 +116,7 @@ class WebhookFormat(Protocol):
         """The request, headers and signatures included."""
         ...
 
-    def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What an answer means; `headers` with lower-case names, `body` its first 4 KiB."""
         ...
 

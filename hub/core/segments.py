@@ -4,15 +4,17 @@ What is known of each segment is one letter, and a message's knowledge is the st
 
 ====  ==========================================================
 `.`   no word yet
+`w`   refused before the air; it only has to wait (no service, busy)
+`r`   refused before the air, and this used up a try
 `?`   the phone cannot tell
-`r`   refused before the air, for a passing reason
 `f`   refused for good
 `s`   sent
 `u`   sent, and the network gave up delivering it
 `d`   delivered
 ====  ==========================================================
 
-A segment's letter only ever moves down this list, so reports may come in any order and as often as they like.
+A segment's letter only ever moves down this list, so reports may come in any order and as often as they like. `?` stands below the
+refusals on purpose: what may have reached the air once is never believed to be free for another try.
 
 Rules of the whole:
  1. one segment refused for good: failed, at once;
@@ -27,8 +29,10 @@ from enum import StrEnum
 
 import msgspec
 
-SILENT, UNKNOWN, REFUSED, FAILED, SENT, UNDELIVERED, DELIVERED = ".?rfsud"
-_RANK = {letter: rank for rank, letter in enumerate(".?rfsud")}
+SILENT, WAITS, REFUSED, UNKNOWN, FAILED, SENT, UNDELIVERED, DELIVERED = ".wr?fsud"
+_RANK = {letter: rank for rank, letter in enumerate(".wr?fsud")}
+BEFORE_AIR = frozenset((WAITS, REFUSED))
+"""Letters that say a segment never left and may be tried again."""
 ON_AIR = frozenset("sud")
 """Letters that say a segment reached the network."""
 
@@ -75,6 +79,10 @@ class Segments(msgspec.Struct, frozen=True):
             return self
         return Segments(letters[:index] + _later(letters[index], letter) + letters[index + 1 :])
 
+    def has(self, index: int | None) -> bool:
+        """Whether there is such a segment; None, the whole, always is."""
+        return index is None or 0 <= index < len(self.letters)
+
     def verdict(self, *, is_last_word: bool = False) -> Verdict:
         """What the letters say. With `is_last_word`, silent segments count as unknown: no more will be heard."""
         known = set(self.letters or SILENT)
@@ -86,9 +94,19 @@ class Segments(msgspec.Struct, frozen=True):
             return _of_sent(known)
         if SILENT in known:
             return Verdict.WAITING
-        if REFUSED in known:
-            return Verdict.PARTIAL if known & ON_AIR else Verdict.UNCERTAIN if UNKNOWN in known else Verdict.REFUSED
-        return Verdict.UNCERTAIN
+        if known <= BEFORE_AIR:
+            return Verdict.REFUSED
+        return Verdict.PARTIAL if known & BEFORE_AIR and known & ON_AIR else Verdict.UNCERTAIN
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether any segment left, or may have: sending again may then deliver twice."""
+        return self.is_on_air or UNKNOWN in self.letters
+
+    @property
+    def uses_try(self) -> bool:
+        """Whether refusals used up a try."""
+        return REFUSED in self.letters
 
     def partial_reason(self) -> str:
         """`partial 1/3`: how many of the segments left."""

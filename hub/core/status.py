@@ -25,7 +25,18 @@ import msgspec
 
 from hub.core import commands, moves, reports, results
 from hub.core.results import RETRYABLE, Action, DlrState, Result
-from hub.core.segments import DELIVERED, FAILED, REFUSED, SENT, UNDELIVERED, UNKNOWN, Segments, Verdict
+from hub.core.segments import (
+    BEFORE_AIR,
+    DELIVERED,
+    FAILED,
+    REFUSED,
+    SENT,
+    UNDELIVERED,
+    UNKNOWN,
+    WAITS,
+    Segments,
+    Verdict,
+)
 
 DEFAULT_MAX_TRIES = 3
 MAX_SUBMISSIONS = 100
@@ -144,7 +155,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was not applied."""
     action: Action = Action.NONE
     """What the result means for the line it came from."""
-    code: int | None = None
 
     @property
     def new_status(self) -> Status:
@@ -170,23 +180,35 @@ def advance(current: MessageView, *words: Word) -> MessageView:
 def path(before: Status, after: Status) -> tuple[Status, ...] | None:
     """The moves that lead from one status to another over what lies between: `queued` to `sent` goes over `dispatched`.
 
-    None when the table has no way. Only the statuses of rule 7 and `retried` are ever passed through.
+    None when the table has no way.
     """
-    if can_move(before, after):
-        return (after,)
-    for between in _BETWEEN.get(before, ()):
-        rest = path(between, after)
-        if rest is not None:
-            return (between, *rest)
-    return None
+    return _PATHS.get((before, after))
 
 
-_BETWEEN: Mapping[Status, tuple[Status, ...]] = {
-    Status.SCHEDULED: (Status.QUEUED,),
-    Status.QUEUED: (Status.DISPATCHED,),
-    Status.RETRIED: (Status.DISPATCHED,),
-    Status.DISPATCHED: (Status.RETRIED,),
+_BETWEEN: Mapping[Status, Status] = {
+    Status.SCHEDULED: Status.QUEUED,
+    Status.QUEUED: Status.DISPATCHED,
+    Status.RETRIED: Status.DISPATCHED,
+    Status.DISPATCHED: Status.RETRIED,
 }
+"""What a message passes through in one step: rule 7 on the way out, `retried` on the way to `dead_letter`."""
+
+
+def _all_paths() -> dict[tuple[Status, Status], tuple[Status, ...]]:
+    paths: dict[tuple[Status, Status], tuple[Status, ...]] = {}
+    for before in Status:
+        walked = [before]
+        while True:
+            for after in MOVES[walked[-1]] - set(walked):
+                paths.setdefault((before, after), (*walked[1:], after))
+            following = _BETWEEN.get(walked[-1])
+            if following is None or following in walked:
+                break
+            walked.append(following)
+    return paths
+
+
+_PATHS = _all_paths()
 
 
 # --- the north ---------------------------------------------------------------------------------------------------------------------
@@ -360,7 +382,8 @@ def _submit_report(view: MessageView, word: reports.SubmitReport) -> Decision:
         return _unsure(view, word, result.reason)
     if result.action is Action.UNCERTAIN or word.outcome == "uncertain":
         return _heard(view, word, UNKNOWN, word.segment, word.segments, result)
-    letter = REFUSED if result.action in RETRYABLE else FAILED
+    refused = REFUSED if result.uses_try else WAITS
+    letter = refused if result.action in RETRYABLE else FAILED
     return _heard(view, word, letter, word.segment, word.segments, result)
 
 
@@ -396,7 +419,7 @@ def _heard(
 ) -> Decision:
     """A word about one segment, or all: what is known now, and what that makes of the message."""
     is_named = _names(view, word)
-    if letter in (REFUSED, FAILED) and is_named and _is_offered_to(view, word):
+    if letter in _REFUSALS and is_named and _is_offered_to(view, word):
         return _ignored(view, "held") if view.is_held else _not_taken(view, result)
     why_not = _deaf(view, letter, is_named)
     if why_not is not None:
@@ -404,7 +427,7 @@ def _heard(
     known = view.segments if is_named and view.status not in UNBOUND else Segments()
     segments = known.heard(letter, segment, total or view.expected_segments)
     if segments == known:
-        return _ignored(view, "repeated" if is_named else "no_such_segment")
+        return _ignored(view, "repeated" if segments.has(segment) else "no_such_segment")
     return _judged(view, word, segments, result)
 
 
@@ -412,7 +435,7 @@ def _deaf(view: MessageView, letter: str, is_named: bool) -> str | None:
     """Why this word cannot count, whatever it says of its segment."""
     if view.status in SETTLED:
         return "ended"
-    if letter in (REFUSED, FAILED):
+    if letter in _REFUSALS:
         if not is_named:
             return "other_submission"
         if view.is_held:
@@ -438,15 +461,15 @@ def _judged(view: MessageView, word: reports.JobWord, segments: Segments, result
         case Verdict.REFUSED:
             return _all_refused(view, word, segments, result)
         case Verdict.UNCERTAIN:
-            return _adopted(view, word, Status.UNCERTAIN, segments, result.reason)
+            return _adopted(view, word, Status.UNCERTAIN, segments, result.reason, result.action)
         case Verdict.WAITING:
             bound = view.status if view.status in BOUND | {Status.SENT} else Status.DISPATCHED
-            return _adopted(view, word, bound, segments, None)
+            return _adopted(view, word, bound, segments, None, result.action)
 
 
 def _all_refused(view: MessageView, word: reports.JobWord, segments: Segments, result: Result) -> Decision:
     """Nothing reached the air. A dispatched message is tried again; an uncertain one never is, so it fails."""
-    tries = view.tries + result.uses_try
+    tries = view.tries + segments.uses_try
     if view.status is Status.UNCERTAIN:
         return _adopted(view, word, Status.FAILED, segments, result.reason, result.action, tries=tries)
     if _is_used_up(view, tries):
@@ -479,6 +502,8 @@ def _adopted(
         return _changed(view, reason=reason, action=action, segments=segments, is_offered=False, **changes)
     return _moved(view, status, reason=reason, action=action, segments=segments, **changes)
 
+
+_REFUSALS = BEFORE_AIR | {FAILED}
 
 # --- making decisions --------------------------------------------------------------------------------------------------------------
 
