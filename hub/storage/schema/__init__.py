@@ -1,0 +1,9 @@
+"""The tables of the hub. Importing this package makes all of them known to `METADATA`."""
+
+from sqlmodel import SQLModel
+
+from hub.storage.schema import accounts, devices, messages, webhooks
+
+METADATA = SQLModel.metadata
+
+__all__ = ["METADATA", "accounts", "devices", "messages", "webhooks"]

@@ -1,0 +1,88 @@
+"""Moving SQLite's write-ahead log into the database file, outside the commits somebody waits for.
+
+SQLite's own checkpoint runs inside whichever COMMIT made the log long, and that commit's callers wait for its sync. Here a
+thread does the bulk of the work every few seconds beside the writer. It cannot finish while the writer goes on writing, so
+when the log has grown long all the same, the writer takes the rest itself between two batches.
+"""
+
+import threading
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.log import get_logger
+from hub.storage.batch import BatchRunner
+
+log = get_logger("storage.checkpoints")
+
+EVERY_SECONDS = 2.0
+WORTH_BYTES = 1 << 20
+"""A shorter log is left alone by the timer."""
+LONG_BYTES = 64 << 20
+"""From here on the writer finishes the job between batches, at most once in `EVERY_SECONDS`."""
+
+
+class Checkpoints:
+    """The timer's thread, and the writer's share of the work."""
+
+    def __init__(self, engine: Engine, database: Path) -> None:
+        self._engine = engine
+        self._log_file = database.with_name(database.name + "-wal")
+        self._stop = threading.Event()
+        self._writer_shall_finish = False
+        self._thread = threading.Thread(target=self._work, name="hub-checkpoints", daemon=True)
+        self._thread.start()
+
+    def between_batches(self, runner: BatchRunner) -> None:
+        """Called by the writer's thread after each batch."""
+        if self._writer_shall_finish:
+            self._writer_shall_finish = False
+            runner.between_batches(finish_checkpoint)
+
+    def close(self) -> None:
+        """End the thread; the log is moved whole."""
+        self._stop.set()
+        self._thread.join()
+        self._engine.dispose()
+
+    def _work(self) -> None:
+        with self._engine.connect() as connection:
+            while not self._stop.wait(EVERY_SECONDS):
+                self._tick(connection)
+            finish_checkpoint(connection)
+
+    def _tick(self, connection: Connection) -> None:
+        if self._log_bytes() < WORTH_BYTES:
+            return
+        try:
+            checkpoint(connection, "passive")
+        except SQLAlchemyError as error:
+            log.warning("a checkpoint failed and is tried again", error=str(error))
+        self._writer_shall_finish = self._log_bytes() >= LONG_BYTES
+
+    def _log_bytes(self) -> int:
+        try:
+            return self._log_file.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+
+def checkpoint(connection: Connection, mode: str) -> None:
+    """`PRAGMA wal_checkpoint`, outside a transaction. https://www.sqlite.org/pragma.html#pragma_wal_checkpoint"""
+    driver = connection.connection.driver_connection
+    if driver is None:
+        raise RuntimeError("no connection to checkpoint on")
+    driver.execute(f"pragma wal_checkpoint({mode})").fetchall()
+
+
+def finish_checkpoint(connection: Connection) -> None:
+    """Move the whole log and cut its file; readers that still need it are not waited for."""
+    driver = connection.connection.driver_connection
+    if driver is None:
+        raise RuntimeError("no connection to checkpoint on")
+    driver.execute("pragma busy_timeout = 50")
+    try:
+        checkpoint(connection, "truncate")
+    finally:
+        driver.execute("pragma busy_timeout = 10000")

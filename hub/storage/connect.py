@@ -1,0 +1,144 @@
+"""How connections to either database are opened: the only place that sets their options.
+
+SQLite: write-ahead log, `synchronous=FULL` (a commit is on disk when it returns), foreign keys on, transactions begun by
+us (`BEGIN IMMEDIATE` for the writer, so that it never finds out half-way that somebody else writes). Checkpoints of the
+log are taken by a timer (`hub.storage.database`), never inside a commit somebody waits for.
+
+PostgreSQL: psycopg 3, one snapshot per read, time limits on everything, so that a dead network or a forgotten lock ends in
+an error instead of a hanging thread.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from hub.core.errors import Code, HubError
+from hub.storage.transaction import DialectName
+
+Purpose = Literal["write", "read", "checkpoint"]
+
+BUSY_MS = 10_000
+"""How long SQLite waits for another process's lock (a backup, the command line) before it gives up."""
+CACHE_KIB = 64 * 1024
+READER_CACHE_KIB = 8 * 1024
+STATEMENT_MS = {"write": 30_000, "read": 30_000, "checkpoint": 30_000}
+
+
+def dialect_of(url: str) -> DialectName:
+    """Which database a URL names. Raises `HubError("configuration")` for anything else."""
+    if url.startswith("sqlite:///"):
+        return "sqlite"
+    if url.startswith(("postgresql://", "postgresql+psycopg://")):
+        return "postgresql"
+    raise HubError(
+        Code.CONFIGURATION, "The database URL must be sqlite:///path or postgresql://user:password@host/name."
+    )
+
+
+def sqlite_path(url: str) -> Path:
+    """The file a `sqlite:///…` URL names. A database in memory is refused: nothing in it would survive the process."""
+    database = make_url(url).database
+    if not database or database == ":memory:":
+        raise HubError(Code.CONFIGURATION, "The database URL names no file: use sqlite:///path.")
+    return Path(database).absolute()
+
+
+def open_engine(url: str, purpose: Purpose) -> Engine:
+    """An engine without a pool: each thread of the storage engine opens one connection and keeps it."""
+    if dialect_of(url) == "sqlite":
+        return _sqlite_engine(url, purpose)
+    return _postgresql_engine(url, purpose)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection is gone, so that nothing is known of the transaction but what the database tells later."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's five-character code of an error, if it has one."""
+    original = getattr(error, "orig", None)
+    code = getattr(original, "sqlstate", None)
+    return code if isinstance(code, str) else None
+
+
+def require_open_transaction(connection: Connection) -> None:
+    """Raise RuntimeError when the database has already ended or spoilt the open transaction.
+
+    PostgreSQL answers COMMIT of a failed transaction with a silent ROLLBACK, and SQLite rolls back by itself on some errors,
+    after which COMMIT does nothing. Code that swallowed such an error must not be told that its writes are stored.
+    """
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        is_open = driver.in_transaction
+    else:
+        is_open = driver is not None and driver.info.transaction_status == TransactionStatus.INTRANS
+    if not is_open:
+        raise RuntimeError("an error inside this transaction was swallowed: the database has given it up")
+
+
+def _sqlite_engine(url: str, purpose: Purpose) -> Engine:
+    path = sqlite_path(url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite+pysqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY_MS / 1000})
+    event.listen(engine, "connect", _sqlite_options(purpose))
+    event.listen(engine, "begin", _begin_immediate if purpose == "write" else _begin_deferred)
+    return engine
+
+
+def _sqlite_options(purpose: Purpose) -> Callable[[sqlite3.Connection, Any], None]:
+    pragmas = [
+        "pragma journal_mode = wal",
+        "pragma synchronous = full",
+        "pragma foreign_keys = on",
+        "pragma wal_autocheckpoint = 0",
+        f"pragma busy_timeout = {BUSY_MS}",
+        f"pragma cache_size = -{READER_CACHE_KIB if purpose == 'read' else CACHE_KIB}",
+    ]
+    if purpose == "read":
+        pragmas.append("pragma query_only = on")
+
+    def set_options(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(pragma)
+
+    return set_options
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("begin immediate")
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("begin")
+
+
+def _postgresql_engine(url: str, purpose: Purpose) -> Engine:
+    options = (
+        f"-c statement_timeout={STATEMENT_MS[purpose]} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+    )
+    if purpose == "read":
+        options += " -c default_transaction_read_only=on"
+    target = make_url(url).set(drivername="postgresql+psycopg")
+    return create_engine(
+        target,
+        poolclass=NullPool,
+        isolation_level="REPEATABLE READ" if purpose == "read" else "READ COMMITTED",
+        connect_args={
+            "options": options,
+            "application_name": f"handset-hub {purpose}",
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+        },
+    )

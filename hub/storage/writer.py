@@ -1,0 +1,132 @@
+"""The group-commit writer: many commands, one commit, and no answer before the commit is on disk.
+
+A command is put in a bounded queue and its caller waits for a future. A writer thread (one for SQLite, two for PostgreSQL)
+gathers what arrives within a short window, applies it in one transaction (`hub.storage.batch`), and hands all endings to the
+event loop with one call. There the effects of the whole batch run first, then the futures resolve, so that whoever reads his
+answer finds the world already told.
+
+The window matters: without one the writer wakes for tiny batches and a third of the throughput goes (measured at 64
+connections: 12.8 k commands a second without, 15 k with 1 ms). Above 256 waiting commands there is nothing to wait for.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hub.core.effects import Effect
+from hub.log import get_logger
+from hub.storage.batch import BatchRunner, Ending, Failed
+from hub.storage.commands import CommandQueue, Waiting
+from hub.storage.transaction import C, Done, R, Refused, Tx, UseCase
+
+log = get_logger("storage.writer")
+
+ENOUGH_WAITING = 256
+"""With this many commands waiting the window is skipped."""
+MOST_IN_BATCH = 1024
+"""SQLite gains nothing beyond, and the first command of a batch waits for its last one."""
+
+
+class Writer:
+    """Applies commands in group commits. `submit` and `submit_soon` are called on the event loop only.
+
+    A caller that is cancelled while it waits takes back nothing: its command is applied or refused like any other.
+    """
+
+    def __init__(self, runners: Sequence[BatchRunner], *, limit: int, window_seconds: float) -> None:
+        self._queue = CommandQueue(len(runners), limit)
+        self._window_seconds = window_seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.on_effects: Callable[[Sequence[Effect]], None] = _no_effects
+        """Runs the effects of a batch: called on the loop after the commit, before the futures resolve."""
+        self.after_batch: Callable[[BatchRunner], None] | None = None
+        """Called in the writer's thread after each batch was answered; for upkeep that wants no transaction open."""
+        self._threads = [
+            threading.Thread(target=self._work, args=(lane, runner), name=f"hub-writer-{lane}", daemon=True)
+            for lane, runner in enumerate(runners)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Commands accepted and not yet answered."""
+        return len(self._queue)
+
+    async def submit(self, use_case: UseCase[C, R], command: C, *keys: str) -> R:
+        """Apply one command and return its value once it is committed.
+
+        `keys` are its serial keys (`"device:<id>"`, `"message:<id>"` …): commands that share one are applied in the order they
+        were submitted. Raises the `HubError` of a refusal; `queue_full` when too much waits; `storage_unavailable` when the
+        database stayed away; `internal` when the command itself failed.
+        """
+        return await self.submit_soon(use_case, command, *keys)
+
+    def submit_soon(self, use_case: UseCase[C, R], command: C, *keys: str) -> "asyncio.Future[R]":
+        """`submit` without waiting: order is that of the calls. Raises `queue_full` at once."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        self._queue.put(Waiting(use_case, command, keys, future, time.monotonic()))
+        return future
+
+    def close(self) -> None:
+        """Refuse new commands, commit those that wait, and end the threads. Blocks; does nothing the second time.
+
+        Futures resolve on the loop after this returns, if it still runs.
+        """
+        self._queue.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, lane: int, runner: BatchRunner) -> None:
+        while self._queue.wait(lane):
+            if self._queue.waiting_in(lane) < ENOUGH_WAITING:
+                time.sleep(self._window_seconds)
+            batch = self._queue.take(lane, MOST_IN_BATCH)
+            endings = runner.run(batch)
+            self._answer(batch, endings)
+            self._queue.done(batch)
+            if self.after_batch is not None:
+                self.after_batch(runner)
+        runner.disconnect()
+
+    def _answer(self, batch: Sequence[Waiting], endings: Sequence[Ending]) -> None:
+        try:
+            batch[0].future.get_loop().call_soon_threadsafe(self._resolve, batch, endings)
+        except RuntimeError:
+            log.info("the loop has ended before its commands were answered", commands=len(batch))
+
+    def _resolve(self, batch: Sequence[Waiting], endings: Sequence[Ending]) -> None:
+        effects = [effect for ending in endings if type(ending) is Done for effect in ending.effects]
+        if effects:
+            try:
+                self.on_effects(effects)
+            except Exception:
+                log.exception("effects of a committed batch failed", effects=len(effects))
+        for waiting, ending in zip(batch, endings, strict=True):
+            _resolve_one(waiting.future, ending)
+
+
+def _resolve_one(future: "asyncio.Future[Any]", ending: Ending) -> None:
+    if future.done():
+        return
+    if isinstance(ending, Done):
+        future.set_result(ending.value)
+    elif isinstance(ending, Refused | Failed):
+        future.set_exception(ending.error)
+
+
+def _no_effects(_effects: Sequence[Effect]) -> None:
+    """Until the application says who runs them."""
+
+
+def apply_alone(tx: Tx, use_case: UseCase[C, R], command: C) -> R:
+    """Apply one command inside a transaction of the caller's (the command line, tests). Raises the error of a refusal."""
+    (outcome,) = use_case(tx, [command])
+    if isinstance(outcome, Refused):
+        raise outcome.error
+    return outcome.value
