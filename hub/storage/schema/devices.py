@@ -1,6 +1,6 @@
 """Phones, their enrolment, their event streams, and the lines (SIMs) they carry."""
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from hub.storage.types import CleanText, Int64, UtcMillis
@@ -27,13 +27,32 @@ class Enrolment(SQLModel, table=True):
     used_secret_sha256: str | None = Field(default=None, sa_type=CleanText)
     """The phone's secret it was used with: the same pair again is answered the same, another is `token_used`."""
     device_id: str | None = Field(default=None, sa_type=CleanText)
+    """The phone that used it."""
+    for_device_id: str | None = Field(default=None, sa_type=CleanText)
+    """Set when the operator made it to let one particular phone in again: that phone keeps its row, lines and threads."""
 
 
 class Device(SQLModel, table=True):
     """An enrolled phone: what proves it, where its event stream stands, and how it was last seen."""
 
     __tablename__ = "device"
-    __table_args__ = (Index("device_account", "account_id"),)
+    __table_args__ = (
+        Index("device_account", "account_id", "id"),
+        Index("device_secret", "secret_sha256"),
+        # The two questions of the presence loop, answered without reading the phones that are fine.
+        Index(
+            "device_online",
+            "last_seen_at",
+            sqlite_where=text("is_online"),
+            postgresql_where=text("is_online"),
+        ),
+        Index(
+            "device_unannounced",
+            "offline_since",
+            sqlite_where=text("is_announced and not is_online"),
+            postgresql_where=text("is_announced and not is_online"),
+        ),
+    )
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText, foreign_key="account.id")
@@ -42,9 +61,12 @@ class Device(SQLModel, table=True):
     """The name of its phone transport: `native`, `smsgate` …"""
     secret_sha256: str | None = Field(default=None, sa_type=CleanText)
     nonce: str | None = Field(default=None, sa_type=CleanText)
-    """The token nonce the phone must show next; `nonce_before` is the one older value accepted once more."""
+    """The token nonce given last; `nonce_before` is the one older value that is accepted too, because an answer may be lost."""
     nonce_before: str | None = Field(default=None, sa_type=CleanText)
-    nonce_before_used: bool = Field(default=False)
+    nonce_epoch: str | None = Field(default=None, sa_type=CleanText)
+    """The hub epoch these nonces were given in: after a restore they are the hub's older ones, and the chain starts anew."""
+    credential_no: int = Field(default=1, sa_type=Int64)
+    """Stands in each access token; raised when tokens already given must stop working."""
     created_at: int = Field(sa_type=UtcMillis)
     enrolled_at: int = Field(sa_type=UtcMillis)
     revoked_at: int | None = Field(default=None, sa_type=UtcMillis)
@@ -65,10 +87,12 @@ class Device(SQLModel, table=True):
     is_online: bool = Field(default=False)
     """What the last written presence change said; live truth is the session table of the process that holds the socket."""
     online_since: int | None = Field(default=None, sa_type=UtcMillis)
+    offline_since: int | None = Field(default=None, sa_type=UtcMillis)
+    is_announced: bool = Field(default=False)
+    """Whether `device:online` was the last of the two that customers were told."""
+    pinged_at: int | None = Field(default=None, sa_type=UtcMillis)
+    """When the last `system:ping` was made for it."""
     last_seen_at: int | None = Field(default=None, sa_type=UtcMillis)
-    last_event_at: int | None = Field(default=None, sa_type=UtcMillis)
-    complete_up_to: int | None = Field(default=None, sa_type=UtcMillis)
-    """Phone time of the event at the highest contiguous number: everything up to here has arrived."""
     manufacturer: str | None = Field(default=None, sa_type=CleanText)
     model: str | None = Field(default=None, sa_type=CleanText)
     os_version: str | None = Field(default=None, sa_type=CleanText)
@@ -78,6 +102,7 @@ class Device(SQLModel, table=True):
     """JSON object of permission word → granted."""
     status: str = Field(default="{}", sa_type=CleanText)
     """JSON of the last `status` frame: battery, charging, signal, queue."""
+    status_at: int | None = Field(default=None, sa_type=UtcMillis)
     settings: str = Field(default="{}", sa_type=CleanText)
     """JSON: what the hub tells the phone in `config`; an adapter's own settings."""
 
@@ -93,8 +118,19 @@ class DeviceStream(SQLModel, table=True):
     contiguous: int = Field(default=0, sa_type=Int64)
     """Every number up to this one is stored or known to be gone."""
     contiguous_uuid: str | None = Field(default=None, sa_type=CleanText)
+    highest: int = Field(default=0, sa_type=Int64)
+    """The highest number heard of."""
+    asked: int = Field(default=0, sa_type=Int64)
+    """The end of the `resend` asked for in the current connection."""
     beyond: str = Field(default="[]", sa_type=CleanText)
     """JSON [[n, uuid, at], …]: numbers above `contiguous` that arrived already."""
+    used_no: int = Field(default=0, sa_type=Int64)
+    """The session that used it last: the order in which the phone's streams are remembered."""
+    last_event_at: int | None = Field(default=None, sa_type=UtcMillis)
+    complete_up_to: int | None = Field(default=None, sa_type=UtcMillis)
+    """Phone time of the event at the highest contiguous number: everything up to here has arrived."""
+    clock_ahead_ms: int | None = Field(default=None, sa_type=Int64)
+    """By how much the phone's events lie in the future, while they do: its clock, or its idea of ours, is wrong."""
     created_at: int = Field(sa_type=UtcMillis)
 
 
@@ -121,6 +157,13 @@ class DeviceEvent(SQLModel, table=True):
     __table_args__ = (
         Index("device_event_received", "received_at"),
         Index("device_event_n", "device_id", "stream", "n"),
+        Index(
+            "device_event_quarantined",
+            "device_id",
+            "received_at",
+            sqlite_where=text("outcome = 'quarantined'"),
+            postgresql_where=text("outcome = 'quarantined'"),
+        ),
     )
 
     device_id: str = Field(primary_key=True, sa_type=CleanText)
@@ -137,14 +180,24 @@ class DeviceEvent(SQLModel, table=True):
     why: str | None = Field(default=None, sa_type=CleanText)
     message_id: str | None = Field(default=None, sa_type=CleanText)
     payload: str = Field(sa_type=CleanText)
-    """The payload's JSON as it came, with NUL and lone surrogates made visible."""
+    """The payload's JSON, with U+FFFD for NUL and lone surrogates."""
+    raw: str | None = Field(default=None, sa_type=CleanText)
+    """The whole frame as it came, where `payload` differs from it; a NUL is written as its escape."""
 
 
 class DeviceConnection(SQLModel, table=True):
     """One row per connection of a phone: the timeline of its presence."""
 
     __tablename__ = "device_connection"
-    __table_args__ = (Index("device_connection_device", "device_id", "connected_at"),)
+    __table_args__ = (
+        # What a hub that starts again finds open under its own name.
+        Index(
+            "device_connection_open",
+            "node",
+            sqlite_where=text("closed_at is null"),
+            postgresql_where=text("closed_at is null"),
+        ),
+    )
 
     device_id: str = Field(primary_key=True, sa_type=CleanText)
     session_no: int = Field(primary_key=True, sa_type=Int64)
@@ -160,7 +213,7 @@ class Line(SQLModel, table=True):
     """A sending identity (a SIM, or a carrier's number): keeps its id, threads and mark when the SIM moves."""
 
     __tablename__ = "line"
-    __table_args__ = (Index("line_account", "account_id"), Index("line_device", "device_id"))
+    __table_args__ = (Index("line_account", "account_id", "mark"), Index("line_device", "device_id"))
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText, foreign_key="account.id")
@@ -210,7 +263,10 @@ class DeviceNotice(SQLModel, table=True):
     """What an operator must know of a phone: a cloned credential, a diverged stream, a quarantined payload …"""
 
     __tablename__ = "device_notice"
-    __table_args__ = (UniqueConstraint("device_id", "kind", "at"),)
+    __table_args__ = (
+        Index("device_notice_device", "device_id", "at"),
+        Index("device_notice_account", "account_id", "id"),
+    )
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText)
