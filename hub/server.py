@@ -5,7 +5,8 @@ Why each setting is what it is:
 - The socket is opened here because of TCP_USER_TIMEOUT (Linux, RFC 5482): a phone that dropped off the network is noticed after 30 s of
   unacknowledged data instead of the kernel's 15 minutes.
 - `websockets-sansio` costs half the memory per idle phone of uvicorn's older layer, and compression off saves 35 KiB more.
-- uvicorn sends no pings: the phone app never sees protocol pings, and a busy healthy phone was closed by them. Phone and hub have their own.
+- uvicorn sends no pings: the phone app never sees protocol pings, and a busy healthy phone was closed by them. Phone and hub have
+  their own.
 - A frame above 64 KiB closes the phone's connection (code 1009): no frame of the protocol is larger.
 """
 

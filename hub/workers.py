@@ -8,22 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
+from hub.core.ports import Worker
 from hub.log import get_logger
 
 log = get_logger("workers")
 
 LONGEST_PAUSE_SECONDS = 30.0
-
-
-class Worker(Protocol):
-    """A background loop. It runs until it is cancelled; leaving nothing half done is its own duty."""
-
-    @property
-    def name(self) -> str: ...
-
-    async def run(self) -> None: ...
 
 
 class Workers:

@@ -119,6 +119,11 @@ class IdSource:
         """Above the last id although the clock says no later: a random step on, spilling into the next millisecond if need be."""
         return self._last + 1 + (random & _STEP_MASK)
 
+    def raise_to(self, stored: UtcMs) -> None:
+        """From now on no id is as old as this: the time of the youngest id that is stored."""
+        with self._lock:
+            self._last = max(self._last, ((_bounded(stored) + 1) << _RANDOM_BITS) - 1)
+
     @property
     def high_water(self) -> UtcMs:
         """The highest millisecond issued so far."""

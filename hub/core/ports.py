@@ -199,3 +199,12 @@ class PhoneSessions(Protocol):
     def online_devices(self) -> Sequence[str]:
         """Every device with a welcomed session here."""
         ...
+
+
+class Worker(Protocol):
+    """A background loop. It runs until it is cancelled; leaving nothing half done is its own duty."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def run(self) -> None: ...

@@ -1,0 +1,45 @@
+"""The hub's own facts: single values that belong to the data and not to a process."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.storage.schema.accounts import Account, ApiKey, HubFact
+from hub.storage.schema.devices import Device, Enrolment, Line
+from hub.storage.schema.messages import Batch, Conversation, Message
+from hub.storage.schema.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from hub.storage.types import table_of
+
+FactName = Literal["hub_epoch", "hold", "restored_at"]
+"""`hub_epoch` names this life of the data, `hold` is there while a restored hub holds sending, `restored_at` says since when (ms)."""
+
+_FACT = table_of(HubFact)
+_WITH_IDS = (Account, ApiKey, Device, Enrolment, Line, Batch, Conversation, Message, WebhookEndpoint, WebhookEvent)
+
+
+def find_fact(conn: Connection, name: FactName) -> str | None:
+    """The fact's value, None when it is not there."""
+    value: str | None = conn.execute(select(_FACT.c.value).where(_FACT.c.name == name)).scalar_one_or_none()
+    return value
+
+
+def put_facts(conn: Connection, facts: Mapping[FactName, str]) -> None:
+    """Write facts, replacing what they were."""
+    rows = [{"name": name, "value": value} for name, value in facts.items()]
+    insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(_FACT)
+    conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value}), rows)
+
+
+def forget_fact(conn: Connection, name: FactName) -> None:
+    """Remove a fact."""
+    conn.execute(delete(_FACT).where(_FACT.c.name == name))
+
+
+def highest_id(conn: Connection) -> str | None:
+    """The youngest id stored anywhere: a hub whose clock went back must not make older ones."""
+    columns = [table_of(model).c.id for model in _WITH_IDS] + [table_of(WebhookDelivery).c.public_id]
+    found = [conn.execute(select(func.max(column))).scalar() for column in columns]
+    return max((value for value in found if value is not None), default=None)
