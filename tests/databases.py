@@ -62,19 +62,8 @@ def throw_away_cluster(binaries: Path) -> Iterator[str]:
     if user is not None:
         run_as |= {"user": user, "group": owner.pw_gid, "extra_groups": []}
     try:
-        initdb = [
-            binaries / "initdb",
-            "-D",
-            data,
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-        ]
+        initdb = [str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8"]
+        initdb += ["--no-locale", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, **run_as)
         settings = [part for name, value in SERVER_SETTINGS.items() for part in ("-c", f"{name}={value}")]
         server = subprocess.Popen(
@@ -141,7 +130,7 @@ class PostgresqlDatabases:
 
     def _admin(self, statement: str, *names: str) -> None:
         with psycopg.connect(self._server_url, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
 
 
 def refuse_nul(database: Database) -> None:

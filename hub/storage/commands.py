@@ -97,6 +97,11 @@ class CommandQueue:
         """Commands accepted and not yet answered."""
         return self._pending
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more commands."""
+        return self._is_closed
+
     def put(self, waiting: Waiting) -> None:
         """Take a command. Raises `HubError("queue_full")`, and `HubError("shutting_down")` once closed."""
         with self._lock:

@@ -51,7 +51,10 @@ def sqlite_path(url: str) -> Path:
 
 
 def open_engine(url: str, purpose: Purpose) -> Engine:
-    """An engine without a pool: each thread of the storage engine opens one connection and keeps it."""
+    """An engine without a pool: each thread of the storage engine opens one connection and keeps it.
+
+    Errors name no parameters: they would carry people's texts and numbers into the log.
+    """
     if dialect_of(url) == "sqlite":
         return _sqlite_engine(url, purpose)
     return _postgresql_engine(url, purpose)
@@ -87,7 +90,12 @@ def require_open_transaction(connection: Connection) -> None:
 def _sqlite_engine(url: str, purpose: Purpose) -> Engine:
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite+pysqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY_MS / 1000})
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}",
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_MS / 1000},
+    )
     event.listen(engine, "connect", _sqlite_options(purpose))
     event.listen(engine, "begin", _begin_immediate if purpose == "write" else _begin_deferred)
     return engine
@@ -131,6 +139,7 @@ def _postgresql_engine(url: str, purpose: Purpose) -> Engine:
     return create_engine(
         target,
         poolclass=NullPool,
+        hide_parameters=True,
         isolation_level="REPEATABLE READ" if purpose == "read" else "READ COMMITTED",
         connect_args={
             "options": options,

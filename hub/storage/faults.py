@@ -54,7 +54,12 @@ def verdict_on(error: BaseException) -> Verdict:
         return _of_postgresql(state)
     if isinstance(error.orig, psycopg.OperationalError):
         return Verdict.TRY_AGAIN  # without a code it did not come from a server: none was reached
-    return _of_sqlite(error.orig)
+    return _of_sqlite(_sqlite_code(error))
+
+
+def is_refused_write(error: BaseException) -> bool:
+    """Whether somebody tried to write on a connection that may only read."""
+    return sqlstate(error) == "25006" or _sqlite_code(error) == sqlite3.SQLITE_READONLY
 
 
 def leaves_doubt(error: BaseException) -> bool:
@@ -67,8 +72,7 @@ def leaves_doubt(error: BaseException) -> bool:
     state = sqlstate(error)
     if state is not None:
         return state.startswith(("08", "57P")) or state == "40003"
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    return code is None or code & 0xFF == sqlite3.SQLITE_IOERR
+    return _sqlite_code(error) in (None, sqlite3.SQLITE_IOERR)
 
 
 def _of_postgresql(state: str) -> Verdict:
@@ -77,11 +81,13 @@ def _of_postgresql(state: str) -> Verdict:
     return Verdict.GIVE_UP if state[:2] in GIVE_UP_CLASSES else Verdict.BLAME
 
 
-def _of_sqlite(error: BaseException | None) -> Verdict:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return Verdict.BLAME
-    primary = code & 0xFF  # the rest of an extended code says where it happened: https://www.sqlite.org/rescode.html
-    if primary in AGAIN_SQLITE:
+def _of_sqlite(code: int | None) -> Verdict:
+    if code in AGAIN_SQLITE:
         return Verdict.TRY_AGAIN
-    return Verdict.GIVE_UP if primary in GIVE_UP_SQLITE else Verdict.BLAME
+    return Verdict.GIVE_UP if code in GIVE_UP_SQLITE else Verdict.BLAME
+
+
+def _sqlite_code(error: BaseException) -> int | None:
+    """The primary result code; the rest of an extended one says where it happened. https://www.sqlite.org/rescode.html"""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.core.errors import Code, HubError
-from hub.storage.faults import Verdict, verdict_on
+from hub.storage.faults import Verdict, is_refused_write, verdict_on
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Readers:
                     return fn(connection, *args, **kwargs)
             except SQLAlchemyError as error:
                 verdict = verdict_on(error)
-                if verdict is Verdict.BLAME:
+                if verdict is Verdict.BLAME or is_refused_write(error):
                     raise
                 self._forget()
                 if left == 0 or verdict is Verdict.GIVE_UP:
