@@ -210,12 +210,16 @@ class Status(Frame, frozen=True, tag="status"):
 
 
 class Bye(Frame, frozen=True, tag="bye"):
-    """Last frame of either side before it closes; `code` and `reason` from errors.py."""
+    """Last frame of either side before it closes; `code` and `reason` from errors.py.
+
+    `connect` comes with `stale_hello`: the highest connect counter the hub has seen.
+    """
 
     code: Annotated[int, Meta(ge=4000, le=4999)]
     reason: Word
     detail: ShortText = ""
     retry_after_seconds: Count | None = None
+    connect: Positive | None = None
 
 
 # --- hub to phone
