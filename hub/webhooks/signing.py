@@ -1,0 +1,108 @@
+"""Signatures and the keys they are made with.
+
+Every request carries the Standard Webhooks headers, whatever its format: `webhook-id`, `webhook-timestamp` and `webhook-signature`,
+the last a list of `v1,` and base64 of HMAC-SHA256(key, "id.timestamp.body"), one for each key alive, newest first, then `v1a,` and
+base64 of the Ed25519 signature of the same, where the endpoint chose that
+(https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+
+A rotation makes a new key and lets the old one live on for a grace time; both sign, so that a receiver may swap at any moment of it.
+A format with room for one signature only (`sms-gate.app`, Twilio) is signed with the *oldest* key alive: it cuts over when that ends.
+"""
+
+import base64
+import hmac
+from collections.abc import Callable, Sequence
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from hub.core.clock import UtcMs
+
+SECRET_PREFIX = "whsec_"
+PUBLIC_PREFIX = "whpk_"
+KEY_BYTES = 32
+MOST_ALIVE = 2
+DEFAULT_GRACE_SECONDS = 24 * 3600
+LONGEST_GRACE_SECONDS = 7 * 24 * 3600
+
+
+class SigningKey(msgspec.Struct, frozen=True):
+    """One generation of an endpoint's keys."""
+
+    hmac: bytes
+    created_at: UtcMs
+    expires_at: UtcMs | None = None
+    """None for the newest; an older one signs until then."""
+    ed25519: bytes | None = None
+    """The private key, where the endpoint chose asymmetric signatures."""
+
+    def __repr__(self) -> str:
+        return "SigningKey(…)"
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """All keys of an endpoint, newest first; stored encrypted."""
+
+    generations: tuple[SigningKey, ...]
+
+    def alive(self, now: UtcMs) -> tuple[SigningKey, ...]:
+        """Those that sign now, newest first."""
+        return tuple(key for key in self.generations if key.expires_at is None or key.expires_at > now)
+
+
+def new_keys(now: UtcMs, randbytes: Callable[[int], bytes], *, ed25519: bool = False) -> Keys:
+    """The keys of a new endpoint."""
+    return Keys((_generate(now, randbytes, ed25519),))
+
+
+def rotate(
+    keys: Keys, now: UtcMs, grace_seconds: int, randbytes: Callable[[int], bytes], *, ed25519: bool = False
+) -> Keys:
+    """A new newest key; the one before lives for `grace_seconds` more, anything older ends at once."""
+    before = keys.alive(now)[: MOST_ALIVE - 1] if grace_seconds else ()
+    ends_at = now + grace_seconds * 1000
+    kept = [
+        msgspec.structs.replace(key, expires_at=ends_at if key.expires_at is None else min(ends_at, key.expires_at))
+        for key in before
+    ]
+    return Keys((_generate(now, randbytes, ed25519), *kept))
+
+
+def _generate(now: UtcMs, randbytes: Callable[[int], bytes], ed25519: bool) -> SigningKey:
+    return SigningKey(randbytes(KEY_BYTES), now, ed25519=randbytes(KEY_BYTES) if ed25519 else None)
+
+
+def secret_text(key: bytes) -> str:
+    """A key as it is shown to its owner, once: `whsec_` and base64."""
+    return SECRET_PREFIX + base64.b64encode(key).decode()
+
+
+def public_key_text(private: bytes) -> str:
+    """The public half of an Ed25519 key: `whpk_` and base64."""
+    public = Ed25519PrivateKey.from_private_bytes(private).public_key()
+    return PUBLIC_PREFIX + base64.b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+
+def encode_keys(keys: Keys) -> bytes:
+    """For storing, after encryption."""
+    return msgspec.json.encode(keys)
+
+
+def decode_keys(data: bytes) -> Keys:
+    """What `encode_keys` wrote. Raises msgspec.ValidationError."""
+    return msgspec.json.decode(data, type=Keys)
+
+
+def sign(keys: Sequence[SigningKey], webhook_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` header. `timestamp` is in seconds."""
+    content = f"{webhook_id}.{timestamp}.".encode() + body
+    signatures = [
+        "v1," + base64.b64encode(hmac.digest(key.hmac, content, "sha256")).decode("ascii") for key in keys
+    ]
+    signatures += ["v1a," + _ed25519(key.ed25519, content) for key in keys if key.ed25519 is not None]
+    return " ".join(signatures)
+
+
+def _ed25519(private: bytes, content: bytes) -> str:
+    return base64.b64encode(Ed25519PrivateKey.from_private_bytes(private).sign(content)).decode("ascii")
