@@ -48,6 +48,9 @@ ACKED_EVENTS_SECONDS: Final = 7 * 24 * 3600
 
 ACKED_EVENTS_MAX: Final = 5000
 
+RESULT_SECONDS: Final = 600
+"""Time the radio has for the result of every segment; then the job is uncertain (`no_result`)."""
+
 EVENTS_HELD_MAX: Final = 50_000
 """Unacknowledged events at which a phone refuses jobs; an event is never dropped."""
 
