@@ -178,6 +178,8 @@ def _recipient(text: str, region: str | None) -> Address | AddressFault:
 
 def _local(digits: str, region: str | None) -> Address | AddressFault:
     """Digits without a country code: a number of the default region, a short code, or `00` for `+` where no region says otherwise."""
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        region = None
     if region is None and digits.startswith("00"):
         return _number("+" + digits[2:], None)
     national = _number(digits, region) if region else AddressFault.NO_COUNTRY_CODE

@@ -29,6 +29,8 @@ class WakeDispatch(msgspec.Struct, frozen=True, tag=True):
     """Messages may be due. None = for any account."""
 
     account_id: str | None = None
+    line_ids: tuple[str, ...] = ()
+    """On these lines; empty = any line of the account."""
 
 
 class WakeDelivery(msgspec.Struct, frozen=True, tag=True):

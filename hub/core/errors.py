@@ -157,7 +157,7 @@ CATALOGUE: Mapping[Code, Problem] = MappingProxyType(
                 Code.VALIDATION,
                 422,
                 "Some fields are not right",
-                "Correct each field listed in errors and send it again.",
+                "Correct each field that is named, and send it again.",
             ),
             _entry(
                 Code.BAD_CURSOR,

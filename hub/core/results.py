@@ -73,7 +73,7 @@ BY_REASON: dict[str, Result] = {
         Result("no_permission", Action.DISABLE_LINE, False, "The phone has not been allowed to send SMS."),
         Result("paused", Action.RETRY_OTHER, False, "Sending is paused on the phone."),
         Result("storage", Action.RETRY_OTHER, False, "The phone could not store the text."),
-        Result("already_seen", Action.UNCERTAIN, False, "The phone has had this text before and may have sent it."),
+        Result("at_radio", Action.UNCERTAIN, False, "The phone has had this text before and may have sent it."),
         Result(
             "store_replaced",
             Action.UNCERTAIN,

@@ -290,7 +290,7 @@ def _accepted(view: MessageView, word: reports.JobWord) -> Decision:
     """Bind it. When this says `moved`, the phone is told to drop the job."""
     if _is_offered_to(view, word):
         return _ignored(view, "held") if view.is_held else _moved(view, Status.DISPATCHED)
-    return _ignored(view, "already_bound" if _names(view, word) and view.status not in UNBOUND else "moved")
+    return _ignored(view, "already_bound" if _names(view, word) and view.status in BOUND else "moved")
 
 
 def _refused(view: MessageView, word: reports.JobRefused) -> Decision:

@@ -73,7 +73,7 @@ NOT_APPLIED: Mapping[str, str] = MappingProxyType(
         "ended": "the text had already ended",
         "repeated": "it was known already",
         "other_submission": "it speaks of an older try",
-        "moved": "the text had gone to another phone",
+        "moved": "the text was no longer that phone's",
         "already_bound": "the phone had it already",
         "held": "the hub was restored from a backup and waits for its phones",
         "still_trying": "the network is still trying",
@@ -213,7 +213,7 @@ def _cancel_asked(facts: Facts) -> str:
 
 
 def _cancelled(facts: Facts) -> str:
-    return f"Cancelled{' by ' + str(facts['by']) if facts.get('by') else ''}. {_SAFE}"
+    return f"Cancelled{' by ' + _actor(facts) if facts.get('by') else ''}. {_SAFE}"
 
 
 def _expired(facts: Facts) -> str:
@@ -227,9 +227,23 @@ def _received(facts: Facts) -> str:
     return f"Received{by}{via}."
 
 
-def _by(facts: Facts) -> str:
+_ACTORS = {
+    "api": "the API",
+    "operator": "an operator",
+    "hub": "the hub",
+    "phone": "the phone",
+    "network": "the network",
+}
+
+
+def _actor(facts: Facts) -> str:
     by = str(facts.get("by") or "someone")
-    return by[:1].upper() + by[1:]
+    return _ACTORS.get(by, by)
+
+
+def _by(facts: Facts) -> str:
+    actor = _actor(facts)
+    return actor[:1].upper() + actor[1:]
 
 
 def _why(facts: Facts, otherwise: str | None = None) -> str:
