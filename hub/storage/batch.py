@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub.core.clock import Clock
+from hub.core.clock import Clock, UtcMs
 from hub.core.errors import Code, HubError
 from hub.failpoints import failpoint
 from hub.log import get_logger
@@ -44,7 +44,9 @@ IN_DOUBT = (
 class Ids(Protocol):
     """Where ids come from (`hub.core.ids.IdSource`)."""
 
-    def next(self, now: int) -> str: ...
+    def next(self, now: UtcMs) -> str: ...
+
+    def raise_to(self, high_water: UtcMs) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ an error instead of a hanging thread.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -103,7 +104,6 @@ def _sqlite_engine(url: str, purpose: Purpose) -> Engine:
 
 def _sqlite_options(purpose: Purpose) -> Callable[[sqlite3.Connection, Any], None]:
     pragmas = [
-        "pragma journal_mode = wal",
         "pragma synchronous = full",
         "pragma foreign_keys = on",
         "pragma wal_autocheckpoint = 0",
@@ -115,10 +115,27 @@ def _sqlite_options(purpose: Purpose) -> Callable[[sqlite3.Connection, Any], Non
 
     def set_options(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None
+        _use_write_ahead_log(connection)
         for pragma in pragmas:
             connection.execute(pragma)
 
     return set_options
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch the file to its write-ahead log, once in its life.
+
+    The switch wants the file for itself and, unlike everything else, does not wait for its turn: several connections that
+    open a new file at once would see `database is locked`.
+    """
+    give_up_at = time.monotonic() + BUSY_MS / 1000
+    while connection.execute("pragma journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_immediate(connection: Connection) -> None:

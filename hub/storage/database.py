@@ -11,7 +11,9 @@ from hub.core.clock import Clock
 from hub.storage.batch import BatchRunner, Ids
 from hub.storage.checkpoints import Checkpoints
 from hub.storage.connect import dialect_of, open_engine, sqlite_path
+from hub.storage.high_water import highest_id_ms
 from hub.storage.lock import FileLock
+from hub.storage.migrate import migrate
 from hub.storage.readers import Readers
 from hub.storage.transaction import C, DialectName, R, Tx, UseCase
 from hub.storage.writer import Writer, apply_alone
@@ -72,7 +74,7 @@ class Database:
         writer_window_ms: float = 1.5,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> Database:
-        """Open `sqlite:///path` or `postgresql://…`; nothing is read or changed until `migrate`.
+        """Open `sqlite:///path` or `postgresql://…`; nothing is read or changed until `migrate` is called.
 
         Raises `HubError("configuration")` when another process serves this SQLite file, or the URL names no database.
         """
@@ -85,6 +87,15 @@ class Database:
             writer_window_ms=writer_window_ms,
             patience_seconds=patience_seconds,
         )
+
+    def migrate(self) -> str:
+        """Bring the schema up to this program's, then go on above the ids that are stored. Returns the schema's revision.
+
+        Blocks; call it before anything else. Raises `HubError("configuration")` for a database of a newer program.
+        """
+        revision = migrate(self.url)
+        self._ids.raise_to(self.read_now(highest_id_ms))
+        return revision
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(connection, …)` in a reading thread, in one snapshot of the database that it cannot write to."""

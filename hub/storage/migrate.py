@@ -1,11 +1,92 @@
-"""Bringing a database to the schema of this program."""
+"""Bringing a database to the schema of this program, by the migrations in `hub/storage/migrations/versions`.
 
+All of it is one transaction: a migration that fails leaves the database as it was. Two processes that start at once do not
+meet: SQLite's writer lock and, on PostgreSQL, an advisory lock let one of them in at a time, and the second finds the work done.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from hub.core.errors import Code, HubError
+from hub.log import get_logger
 from hub.storage.connect import open_engine
 from hub.storage.schema import METADATA
 
+log = get_logger("storage.migrate")
 
-def migrate(url: str) -> None:
-    """Create what is missing."""
+DIRECTORY = Path(__file__).parent / "migrations"
+ADVISORY_LOCK = 0x48554231
+"""Any number will do, as long as every hub of one database uses the same: "HUB1" in ASCII."""
+
+
+def migrate(url: str, target: str = "head") -> str:
+    """Run the missing migrations up to `target`; returns the revision the database then has.
+
+    Raises `HubError("configuration")` when the database was written by a newer program, before anything is changed.
+    """
     engine = open_engine(url, "write")
-    METADATA.create_all(engine)
-    engine.dispose()
+    try:
+        with engine.connect() as connection, connection.begin():
+            _wait_for_turn(connection)
+            _upgrade(connection, target)
+            return current_revision(connection) or ""
+    finally:
+        engine.dispose()
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The database's revision; None for an empty database."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The revision of this program."""
+    return _scripts().get_current_head() or ""
+
+
+def is_up_to_date(connection: Connection) -> bool:
+    """Whether there is nothing to migrate."""
+    return current_revision(connection) == newest_revision()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(DIRECTORY))
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("set local statement_timeout = 0"))
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+
+
+def _upgrade(connection: Connection, target: str) -> None:
+    scripts = _scripts()
+    before = current_revision(connection)
+    _refuse_newer(scripts, before)
+
+    def steps(revision: Any, _context: MigrationContext) -> Sequence[Any]:
+        return scripts._upgrade_revs(target, revision)
+
+    with EnvironmentContext(Config(), scripts, fn=steps, destination_rev=target) as environment:
+        environment.configure(connection=connection, target_metadata=METADATA, transactional_ddl=True)
+        environment.run_migrations()
+    after = current_revision(connection)
+    if after != before:
+        log.info("the database was migrated", before=before or "empty", after=after)
+
+
+def _refuse_newer(scripts: ScriptDirectory, revision: str | None) -> None:
+    known = {script.revision for script in scripts.walk_revisions()}
+    if revision is not None and revision not in known:
+        raise HubError(
+            Code.CONFIGURATION,
+            f"The database has schema {revision}, which this program does not know: it knows up to {newest_revision()}. "
+            "A newer version of the hub has used it. Start that version, or restore a backup made before the upgrade.",
+        )

@@ -19,8 +19,9 @@ RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
 UtcMillis = BigInteger
 Bytes = LargeBinary
-CleanText = Text
-"""Text without NUL and lone surrogates."""
+CleanText = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text without NUL and lone surrogates, compared byte by byte on both databases: the order of a list, and of ids, must not
+depend on the language a PostgreSQL server was set up in (and comparing bytes is cheaper)."""
 
 
 def table_of(model: Any) -> Table:

@@ -1,0 +1,765 @@
+"""The first schema. Until the first release it is kept equal to the tables of `hub/storage/schema`; after it, it never changes.
+
+Where a row is updated several times in its life, PostgreSQL pages keep room for its new versions (`fillfactor`), so that an
+update that touches no index stays on its page. The tables that queues live in are vacuumed after 2 % of dead rows instead of
+20 %: the indexes that dispatch and delivery claim from are short, and dead entries at their head are what makes a claim slow.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+QUEUE = (
+    "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_analyze_scale_factor = 0.02"
+)
+STORAGE = {
+    "message": f"fillfactor = 85, {QUEUE}",
+    "wh_delivery": f"fillfactor = 85, {QUEUE}",
+    "conversation": "fillfactor = 85",
+    "device": "fillfactor = 50",
+    "device_stream": "fillfactor = 50",
+    "line": "fillfactor = 70",
+    "line_usage": "fillfactor = 70",
+    "wh_lane": "fillfactor = 50",
+    "write_batch": "autovacuum_vacuum_scale_factor = 0.1",
+}
+
+
+def upgrade() -> None:
+    """Create every table."""
+    for create in CREATE:
+        create()
+    if op.get_bind().dialect.name == "postgresql":
+        for table, settings in STORAGE.items():
+            op.execute(f"alter table {table} set ({settings})")
+        # The inserting transaction: the feed of events is ordered by it, because commits are not in the order of numbers.
+        op.execute("alter table wh_event alter column txid set default (pg_current_xact_id()::text::bigint)")
+
+
+# From here on: written by hub/storage/migrations/draft.py.
+
+
+def _account() -> None:
+    op.create_table(
+        "account",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("settings", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _batch() -> None:
+    op.create_table(
+        "batch",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=True),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("batch_account", "batch", ["account_id", "id"], unique=False)
+
+
+def _conversation() -> None:
+    op.create_table(
+        "conversation",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("line_id", TEXT, nullable=False),
+        sa.Column("peer", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_message_id", TEXT, nullable=True),
+        sa.Column("last_direction", TEXT, nullable=True),
+        sa.Column("unread", sa.BigInteger(), nullable=False),
+        sa.Column("read_up_to", TEXT, nullable=True),
+        sa.Column("archived_at", sa.BigInteger(), nullable=True),
+        sa.Column("muted_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("conversation_peer", "conversation", ["account_id", "peer"], unique=False)
+    op.create_index("conversation_recent", "conversation", ["account_id", "last_at", "id"], unique=False)
+
+
+def _device_connection() -> None:
+    op.create_table(
+        "device_connection",
+        sa.Column("device_id", TEXT, nullable=False),
+        sa.Column("session_no", sa.BigInteger(), nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("connected_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("close_reason", TEXT, nullable=True),
+        sa.Column("node", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("device_id", "session_no"),
+    )
+    op.create_index(
+        "device_connection_open",
+        "device_connection",
+        ["node"],
+        unique=False,
+        sqlite_where=sa.text("closed_at is null"),
+        postgresql_where=sa.text("closed_at is null"),
+    )
+
+
+def _device_event() -> None:
+    op.create_table(
+        "device_event",
+        sa.Column("device_id", TEXT, nullable=False),
+        sa.Column("uuid", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("stream", TEXT, nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", TEXT, nullable=False),
+        sa.Column("why", TEXT, nullable=True),
+        sa.Column("message_id", TEXT, nullable=True),
+        sa.Column("payload", TEXT, nullable=False),
+        sa.Column("raw", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("device_id", "uuid"),
+    )
+    op.create_index("device_event_n", "device_event", ["device_id", "stream", "n"], unique=False)
+    op.create_index(
+        "device_event_quarantined",
+        "device_event",
+        ["device_id", "received_at"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'quarantined'"),
+        postgresql_where=sa.text("outcome = 'quarantined'"),
+    )
+    op.create_index("device_event_received", "device_event", ["received_at"], unique=False)
+
+
+def _device_gap() -> None:
+    op.create_table(
+        "device_gap",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("device_id", TEXT, nullable=False),
+        sa.Column("stream", TEXT, nullable=False),
+        sa.Column("first_n", sa.BigInteger(), nullable=False),
+        sa.Column("last_n", sa.BigInteger(), nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("device_gap_device", "device_gap", ["device_id", "at"], unique=False)
+
+
+def _device_notice() -> None:
+    op.create_table(
+        "device_notice",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("device_id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("text", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("device_notice_account", "device_notice", ["account_id", "id"], unique=False)
+    op.create_index("device_notice_device", "device_notice", ["device_id", "at"], unique=False)
+
+
+def _device_stream() -> None:
+    op.create_table(
+        "device_stream",
+        sa.Column("device_id", TEXT, nullable=False),
+        sa.Column("stream", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("contiguous", sa.BigInteger(), nullable=False),
+        sa.Column("contiguous_uuid", TEXT, nullable=True),
+        sa.Column("highest", sa.BigInteger(), nullable=False),
+        sa.Column("asked", sa.BigInteger(), nullable=False),
+        sa.Column("beyond", TEXT, nullable=False),
+        sa.Column("used_no", sa.BigInteger(), nullable=False),
+        sa.Column("last_event_at", sa.BigInteger(), nullable=True),
+        sa.Column("complete_up_to", sa.BigInteger(), nullable=True),
+        sa.Column("clock_ahead_ms", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("device_id", "stream"),
+    )
+
+
+def _hub_fact() -> None:
+    op.create_table(
+        "hub_fact",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("value", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+
+
+def _idempotency() -> None:
+    op.create_table(
+        "idempotency",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("door", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("request_sha256", TEXT, nullable=False),
+        sa.Column("status", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "door", "key"),
+    )
+    op.create_index("idempotency_expires", "idempotency", ["expires_at"], unique=False)
+
+
+def _line_usage() -> None:
+    op.create_table(
+        "line_usage",
+        sa.Column("line_id", TEXT, nullable=False),
+        sa.Column("minute", sa.BigInteger(), nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("line_id", "minute"),
+    )
+    op.create_index("line_usage_minute", "line_usage", ["minute"], unique=False)
+
+
+def _message() -> None:
+    op.create_table(
+        "message",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("direction", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("peer", TEXT, nullable=False),
+        sa.Column("text", TEXT, nullable=False),
+        sa.Column("encoding", TEXT, nullable=False),
+        sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.Column("priority", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("scheduled_at", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("ttl_seconds", sa.BigInteger(), nullable=True),
+        sa.Column("door", TEXT, nullable=False),
+        sa.Column("trace_id", TEXT, nullable=True),
+        sa.Column("batch_id", TEXT, nullable=True),
+        sa.Column("conversation_id", TEXT, nullable=True),
+        sa.Column("retry_of", TEXT, nullable=True),
+        sa.Column("metadata_json", TEXT, nullable=True),
+        sa.Column("callback", TEXT, nullable=True),
+        sa.Column("want_dlr", sa.Boolean(), nullable=False),
+        sa.Column("sender", TEXT, nullable=True),
+        sa.Column("is_pinned", sa.Boolean(), nullable=False),
+        sa.Column("line_id", TEXT, nullable=True),
+        sa.Column("line_why", TEXT, nullable=True),
+        sa.Column("device_id", TEXT, nullable=True),
+        sa.Column("submission", sa.BigInteger(), nullable=False),
+        sa.Column("offered_at", sa.BigInteger(), nullable=True),
+        sa.Column("bound_at", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
+        sa.Column("max_tries", sa.BigInteger(), nullable=False),
+        sa.Column("segment_reports", TEXT, nullable=True),
+        sa.Column("cancel_requested_at", sa.BigInteger(), nullable=True),
+        sa.Column("reason", TEXT, nullable=True),
+        sa.Column("error_code", TEXT, nullable=True),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.Column("uncertain_at", sa.BigInteger(), nullable=True),
+        sa.Column("final_at", sa.BigInteger(), nullable=True),
+        sa.Column("received_at", sa.BigInteger(), nullable=True),
+        sa.Column("device_event_uuid", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("message_account", "message", ["account_id", "id"], unique=False)
+    op.create_index(
+        "message_batch",
+        "message",
+        ["batch_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("batch_id is not null"),
+        postgresql_where=sa.text("batch_id is not null"),
+    )
+    op.create_index(
+        "message_expiring",
+        "message",
+        ["expires_at"],
+        unique=False,
+        sqlite_where=sa.text("state in ('scheduled', 'queued', 'retried', 'dispatched')"),
+        postgresql_where=sa.text("state in ('scheduled', 'queued', 'retried', 'dispatched')"),
+    )
+    op.create_index(
+        "message_offered",
+        "message",
+        ["offered_at"],
+        unique=False,
+        sqlite_where=sa.text("offered_at is not null"),
+        postgresql_where=sa.text("offered_at is not null"),
+    )
+    op.create_index(
+        "message_on_device",
+        "message",
+        ["device_id"],
+        unique=False,
+        sqlite_where=sa.text("state in ('queued', 'retried', 'dispatched', 'uncertain') and device_id is not null"),
+        postgresql_where=sa.text("state in ('queued', 'retried', 'dispatched', 'uncertain') and device_id is not null"),
+    )
+    op.create_index(
+        "message_scheduled",
+        "message",
+        ["scheduled_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'scheduled'"),
+        postgresql_where=sa.text("state = 'scheduled'"),
+    )
+    op.create_index("message_thread", "message", ["conversation_id", "id"], unique=False)
+    op.create_index(
+        "message_uncertain",
+        "message",
+        ["uncertain_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'uncertain'"),
+        postgresql_where=sa.text("state = 'uncertain'"),
+    )
+    op.create_index(
+        "message_waiting",
+        "message",
+        ["line_id", sa.literal_column("priority desc"), "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state in ('queued', 'retried')"),
+        postgresql_where=sa.text("state in ('queued', 'retried')"),
+    )
+
+
+def _timeline() -> None:
+    op.create_table(
+        "timeline",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("message_id", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("actor", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("from_state", TEXT, nullable=True),
+        sa.Column("to_state", TEXT, nullable=True),
+        sa.Column("is_applied", sa.Boolean(), nullable=False),
+        sa.Column("data", TEXT, nullable=False),
+        sa.Column("raw", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("timeline_at", "timeline", ["at"], unique=False)
+    op.create_index("timeline_message", "timeline", ["message_id", "id"], unique=False)
+
+
+def _wh_attempt() -> None:
+    op.create_table(
+        "wh_attempt",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.Column("endpoint_id", TEXT, nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("is_probe", sa.Boolean(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ms_dns", sa.BigInteger(), nullable=True),
+        sa.Column("ms_connect", sa.BigInteger(), nullable=True),
+        sa.Column("ms_tls", sa.BigInteger(), nullable=True),
+        sa.Column("ms_first", sa.BigInteger(), nullable=True),
+        sa.Column("ms_total", sa.BigInteger(), nullable=True),
+        sa.Column("address", TEXT, nullable=True),
+        sa.Column("status", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", TEXT, nullable=False),
+        sa.Column("error", TEXT, nullable=True),
+        sa.Column("request_headers", TEXT, nullable=True),
+        sa.Column("response_headers", TEXT, nullable=True),
+        sa.Column("response_body", sa.LargeBinary(), nullable=True),
+        sa.Column("node", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("wh_attempt_delivery", "wh_attempt", ["delivery_id", "n"], unique=False)
+    op.create_index("wh_attempt_started", "wh_attempt", ["started_at"], unique=False)
+
+
+def _wh_delivery() -> None:
+    op.create_table(
+        "wh_delivery",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("endpoint_id", TEXT, nullable=False),
+        sa.Column("endpoint_version", sa.BigInteger(), nullable=False),
+        sa.Column("format", TEXT, nullable=False),
+        sa.Column("template", TEXT, nullable=True),
+        sa.Column("target", TEXT, nullable=True),
+        sa.Column("target_key", TEXT, nullable=False),
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("queue", sa.BigInteger(), nullable=False),
+        sa.Column("order_key", TEXT, nullable=False),
+        sa.Column("state", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=True),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.Column("why", TEXT, nullable=True),
+        sa.Column("replay_id", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("event_seq", "endpoint_id", "run", "target_key"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("wh_delivery_endpoint", "wh_delivery", ["endpoint_id", "id"], unique=False)
+    op.create_index(
+        "wh_delivery_replay",
+        "wh_delivery",
+        ["replay_id"],
+        unique=False,
+        sqlite_where=sa.text("replay_id is not null"),
+        postgresql_where=sa.text("replay_id is not null"),
+    )
+    op.create_index(
+        "wh_due",
+        "wh_delivery",
+        ["endpoint_id", "queue", "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 0"),
+        postgresql_where=sa.text("state = 0"),
+    )
+    op.create_index(
+        "wh_held",
+        "wh_delivery",
+        ["endpoint_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 1"),
+        postgresql_where=sa.text("state = 1"),
+    )
+    op.create_index(
+        "wh_order",
+        "wh_delivery",
+        ["endpoint_id", "order_key", "id"],
+        unique=False,
+        sqlite_where=sa.text("state < 2 and order_key <> ''"),
+        postgresql_where=sa.text("state < 2 and order_key <> ''"),
+    )
+
+
+def _wh_event() -> None:
+    op.create_table(
+        "wh_event",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("txid", sa.BigInteger(), nullable=True),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("occurred_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("device_id", TEXT, nullable=True),
+        sa.Column("line_id", TEXT, nullable=True),
+        sa.Column("peer", TEXT, nullable=True),
+        sa.Column("message_id", TEXT, nullable=True),
+        sa.Column("conversation_id", TEXT, nullable=True),
+        sa.Column("trace_id", TEXT, nullable=True),
+        sa.Column("data", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("wh_event_account", "wh_event", ["account_id", "seq"], unique=False)
+    op.create_index("wh_event_created", "wh_event", ["created_at"], unique=False)
+    op.create_index(
+        "wh_event_message",
+        "wh_event",
+        ["message_id"],
+        unique=False,
+        sqlite_where=sa.text("message_id is not null"),
+        postgresql_where=sa.text("message_id is not null"),
+    )
+
+
+def _wh_lane() -> None:
+    op.create_table(
+        "wh_lane",
+        sa.Column("endpoint_id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("owner", TEXT, nullable=True),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("takeovers", TEXT, nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), nullable=True),
+        sa.Column("breaker", TEXT, nullable=False),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("last_ok_at", sa.BigInteger(), nullable=True),
+        sa.Column("tries_since_ok", sa.BigInteger(), nullable=False),
+        sa.Column("noticed", sa.BigInteger(), nullable=False),
+        sa.Column("release", TEXT, nullable=True),
+        sa.Column("trying_id", sa.BigInteger(), nullable=True),
+        sa.Column("trying_times", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("endpoint_id"),
+    )
+
+
+def _wh_node() -> None:
+    op.create_table(
+        "wh_node",
+        sa.Column("node", TEXT, nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("node"),
+    )
+
+
+def _wh_replay() -> None:
+    op.create_table(
+        "wh_replay",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("endpoint_id", TEXT, nullable=False),
+        sa.Column("filter", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
+        sa.Column("up_to", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("wh_replay_account", "wh_replay", ["account_id", "id"], unique=False)
+
+
+def _write_batch() -> None:
+    op.create_table(
+        "write_batch",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("write_batch_at", "write_batch", ["at"], unique=False)
+
+
+def _api_key() -> None:
+    op.create_table(
+        "api_key",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("key_sha256", TEXT, nullable=False),
+        sa.Column("hint", TEXT, nullable=False),
+        sa.Column("scopes", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("replaces_id", TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key_sha256"),
+    )
+    op.create_index("api_key_account", "api_key", ["account_id"], unique=False)
+
+
+def _device() -> None:
+    op.create_table(
+        "device",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("transport", TEXT, nullable=False),
+        sa.Column("secret_sha256", TEXT, nullable=True),
+        sa.Column("nonce", TEXT, nullable=True),
+        sa.Column("nonce_before", TEXT, nullable=True),
+        sa.Column("nonce_epoch", TEXT, nullable=True),
+        sa.Column("credential_no", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("enrolled_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("suspended_at", sa.BigInteger(), nullable=True),
+        sa.Column("suspended_reason", TEXT, nullable=True),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
+        sa.Column("session_no", sa.BigInteger(), nullable=False),
+        sa.Column("connect_counter", sa.BigInteger(), nullable=False),
+        sa.Column("hub_epoch_seen", TEXT, nullable=True),
+        sa.Column("stream", TEXT, nullable=True),
+        sa.Column("recall_cursor", TEXT, nullable=True),
+        sa.Column("recalled_epoch", TEXT, nullable=True),
+        sa.Column("is_online", sa.Boolean(), nullable=False),
+        sa.Column("online_since", sa.BigInteger(), nullable=True),
+        sa.Column("offline_since", sa.BigInteger(), nullable=True),
+        sa.Column("is_announced", sa.Boolean(), nullable=False),
+        sa.Column("pinged_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("manufacturer", TEXT, nullable=True),
+        sa.Column("model", TEXT, nullable=True),
+        sa.Column("os_version", TEXT, nullable=True),
+        sa.Column("app_version", TEXT, nullable=True),
+        sa.Column("capabilities", TEXT, nullable=False),
+        sa.Column("permissions", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("status_at", sa.BigInteger(), nullable=True),
+        sa.Column("settings", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("device_account", "device", ["account_id", "id"], unique=False)
+    op.create_index(
+        "device_online",
+        "device",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("is_online"),
+        postgresql_where=sa.text("is_online"),
+    )
+    op.create_index("device_secret", "device", ["secret_sha256"], unique=False)
+    op.create_index(
+        "device_unannounced",
+        "device",
+        ["offline_since"],
+        unique=False,
+        sqlite_where=sa.text("is_announced and not is_online"),
+        postgresql_where=sa.text("is_announced and not is_online"),
+    )
+
+
+def _enrolment() -> None:
+    op.create_table(
+        "enrolment",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("token_sha256", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("used_secret_sha256", TEXT, nullable=True),
+        sa.Column("device_id", TEXT, nullable=True),
+        sa.Column("for_device_id", TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token_sha256"),
+    )
+    op.create_index("enrolment_account", "enrolment", ["account_id", "id"], unique=False)
+    op.create_index("enrolment_expires", "enrolment", ["expires_at"], unique=False)
+
+
+def _line() -> None:
+    op.create_table(
+        "line",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("alias", TEXT, nullable=True),
+        sa.Column("pool", TEXT, nullable=True),
+        sa.Column("number", TEXT, nullable=True),
+        sa.Column("mark", sa.BigInteger(), nullable=False),
+        sa.Column("device_id", TEXT, nullable=True),
+        sa.Column("subscription_id", sa.BigInteger(), nullable=True),
+        sa.Column("slot", sa.BigInteger(), nullable=True),
+        sa.Column("carrier", TEXT, nullable=True),
+        sa.Column("fingerprint", TEXT, nullable=True),
+        sa.Column("is_present", sa.Boolean(), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), nullable=True),
+        sa.Column("paused_reason", TEXT, nullable=True),
+        sa.Column("awaiting_confirmation", sa.Boolean(), nullable=False),
+        sa.Column("per_minute", sa.BigInteger(), nullable=False),
+        sa.Column("per_hour", sa.BigInteger(), nullable=True),
+        sa.Column("per_day", sa.BigInteger(), nullable=True),
+        sa.Column("per_month", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("line_account", "line", ["account_id", "mark"], unique=False)
+    op.create_index("line_device", "line", ["device_id"], unique=False)
+
+
+def _wh_endpoint() -> None:
+    op.create_table(
+        "wh_endpoint",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
+        sa.Column("is_implicit", sa.Boolean(), nullable=False),
+        sa.Column("description", TEXT, nullable=False),
+        sa.Column("format", TEXT, nullable=False),
+        sa.Column("template", TEXT, nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("state_reason", TEXT, nullable=True),
+        sa.Column("event_types", TEXT, nullable=False),
+        sa.Column("device_ids", TEXT, nullable=False),
+        sa.Column("line_ids", TEXT, nullable=False),
+        sa.Column("peer_prefixes", TEXT, nullable=False),
+        sa.Column("secrets", sa.LargeBinary(), nullable=False),
+        sa.Column("headers", sa.LargeBinary(), nullable=True),
+        sa.Column("auth", sa.LargeBinary(), nullable=True),
+        sa.Column("signing", TEXT, nullable=False),
+        sa.Column("timeout_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("max_inflight", sa.BigInteger(), nullable=False),
+        sa.Column("rate_per_second", sa.BigInteger(), nullable=True),
+        sa.Column("order_mode", TEXT, nullable=False),
+        sa.Column("schedule", TEXT, nullable=False),
+        sa.Column("max_age_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("success_rule", TEXT, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("wh_endpoint_account", "wh_endpoint", ["account_id"], unique=False)
+
+
+CREATE = (
+    _account,
+    _batch,
+    _conversation,
+    _device_connection,
+    _device_event,
+    _device_gap,
+    _device_notice,
+    _device_stream,
+    _hub_fact,
+    _idempotency,
+    _line_usage,
+    _message,
+    _timeline,
+    _wh_attempt,
+    _wh_delivery,
+    _wh_event,
+    _wh_lane,
+    _wh_node,
+    _wh_replay,
+    _write_batch,
+    _api_key,
+    _device,
+    _enrolment,
+    _line,
+    _wh_endpoint,
+)

@@ -1,0 +1,86 @@
+"""Opening and closing: one server per SQLite file, ids that go on above the stored ones, errors in sentences."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.core.errors import HubError
+from hub.core.ids import IdSource, new_id, time_of
+from hub.storage.database import Database
+from hub.storage.schema import METADATA
+from hub.storage.schema.messages import Batch
+from hub.storage.types import table_of
+from tests.fakes import START_MS, FakeClock, seeded_bytes
+
+
+def test_a_second_server_on_one_file_is_refused_in_a_sentence(sqlite_url: str, clock: FakeClock, ids: IdSource) -> None:
+    first = Database.open(sqlite_url, clock=clock, ids=ids)
+    with pytest.raises(HubError, match=rf"already in use by process {os.getpid()}\. One SQLite file serves one hub"):
+        Database.open(sqlite_url, clock=clock, ids=ids)
+    first.close()
+    Database.open(sqlite_url, clock=clock, ids=ids).close()
+
+
+def test_the_lock_of_a_killed_server_is_free(sqlite_url: str, clock: FakeClock, ids: IdSource) -> None:
+    code = (
+        "import os, signal\n"
+        "from hub.clock import SystemClock\nfrom hub.core.ids import IdSource\nfrom hub.storage.database import Database\n"
+        f"Database.open({sqlite_url!r}, clock=SystemClock(), ids=IdSource(0, os.urandom))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3])
+    assert killed.returncode == -9
+    Database.open(sqlite_url, clock=clock, ids=ids).close()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/hub", "postgres"])
+def test_a_url_of_no_database_is_refused(url: str, clock: FakeClock, ids: IdSource) -> None:
+    with pytest.raises(HubError) as refused:
+        Database.open(url, clock=clock, ids=ids)
+    assert refused.value.code == "configuration"
+
+
+def test_ids_go_on_above_the_stored_ones_when_the_clock_was_set_back(db: Database, database_url: str) -> None:
+    stored = new_id(START_MS + 10_000, b"\xff" * 9)
+    row = {"id": stored, "account_id": "a", "total": 1, "refused": 0, "created_at": 0}
+    with db.write_engine.connect() as connection, connection.begin():
+        connection.execute(table_of(Batch).insert(), row)
+    db.close()
+    ids = IdSource(0, seeded_bytes(5).randbytes)
+    again = Database.open(database_url, clock=FakeClock(START_MS - 3_600_000), ids=ids)
+    again.migrate()
+    assert ids.next(START_MS) > stored
+    assert time_of(ids.next(START_MS)) > START_MS + 10_000
+    again.close()
+
+
+def test_migrate_makes_an_empty_database_ready(tmp_path: Path, clock: FakeClock, ids: IdSource) -> None:
+    db = Database.open(f"sqlite:///{tmp_path / 'new' / 'hub.db'}", clock=clock, ids=ids)
+    assert db.migrate() == "0001"
+    with db.write_engine.connect() as connection:
+        found = {row[0] for row in connection.exec_driver_sql("select name from sqlite_master where type = 'table'")}
+    assert set(METADATA.tables) <= found
+    db.close()
+
+
+def test_sqlite_is_durable_and_keeps_its_checkpoints_out_of_commits(
+    sqlite_url: str, clock: FakeClock, ids: IdSource
+) -> None:
+    db = Database.open(sqlite_url, clock=clock, ids=ids)
+    with db.write_engine.connect() as connection:
+        values = {
+            name: connection.exec_driver_sql(f"pragma {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "wal_autocheckpoint", "busy_timeout")
+        }
+    db.close()
+    full = 2
+    assert values == {
+        "journal_mode": "wal",
+        "synchronous": full,
+        "foreign_keys": 1,
+        "wal_autocheckpoint": 0,
+        "busy_timeout": 10_000,
+    }
