@@ -55,10 +55,11 @@ class LiveHint(msgspec.Struct, frozen=True, tag=True):
 
 
 class CredentialsChanged(msgspec.Struct, frozen=True, tag=True):
-    """A key, login or phone credential was revoked or changed: caches forget it at once, in every process."""
+    """A key, login or phone credential was revoked or changed, or the settings of an account that are cached beside them: caches forget
+    it at once, in every process."""
 
     account_id: str
-    kind: Literal["key", "user", "device"]
+    kind: Literal["key", "user", "device", "account"]
     id: str
 
 

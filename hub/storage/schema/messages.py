@@ -1,6 +1,6 @@
 """Texts in both directions, their threads and batches, and everything that happened to them."""
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from hub.storage.types import CleanText, Int64, RowNumber, UtcMillis
@@ -26,11 +26,14 @@ class Batch(SQLModel, table=True):
 
 
 class Conversation(SQLModel, table=True):
-    """A thread: one line and one peer."""
+    """A thread: one line and one peer.
+
+    Its id is a hash of account, line and peer (`hub.messages.threads`), so that it is unique by its key alone and two
+    writers that open the same thread at once meet in one row, without a look-up before each message.
+    """
 
     __tablename__ = "conversation"
     __table_args__ = (
-        UniqueConstraint("account_id", "line_id", "peer"),
         Index("conversation_recent", "account_id", "last_at", "id"),
         Index("conversation_peer", "account_id", "peer"),
     )
@@ -55,8 +58,8 @@ class Message(SQLModel, table=True):
     __tablename__ = "message"
     __table_args__ = (
         Index("message_account", "account_id", "id"),
+        # By peer: over the peer's conversations and this one. An index of its own would cost every accepted message.
         Index("message_thread", "conversation_id", "id"),
-        Index("message_peer", "account_id", "peer", "id"),
         Index(
             "message_batch",
             "batch_id",
@@ -73,6 +76,12 @@ class Message(SQLModel, table=True):
             "id",
             sqlite_where=text(PENDING),
             postgresql_where=text(PENDING),
+        ),
+        Index(
+            "message_offered",
+            "offered_at",
+            sqlite_where=text("offered_at is not null"),
+            postgresql_where=text("offered_at is not null"),
         ),
         Index(
             "message_scheduled",
@@ -149,6 +158,8 @@ class Message(SQLModel, table=True):
     bound_at: int | None = Field(default=None, sa_type=UtcMillis)
     tries: int = Field(default=0, sa_type=Int64)
     """Submissions that ended in a passing fault."""
+    max_tries: int = Field(default=3, sa_type=Int64)
+    """As set when it was accepted."""
     segment_reports: str | None = Field(default=None, sa_type=CleanText)
     """JSON: what is known of each segment of the current submission."""
     cancel_requested_at: int | None = Field(default=None, sa_type=UtcMillis)

@@ -1,0 +1,302 @@
+"""Taking texts in: one transaction stores messages, threads, batches, events and the answer, and only then the caller gets 2xx.
+
+This is the busiest write of the hub, so a batch of requests is written with one statement per kind of row, and what can be
+known without the database (addresses, segments, ids) was done before the queue (`hub.messages.prepare`). The acceptance
+itself has no timeline row: the message's own row tells it, and the reader of a timeline puts it first.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from hub.core.commands import AnyLine, ByDevice, ByLine, ByName, Sender
+from hub.core.effects import Effect, LiveHint, WakeAt, WakeDispatch
+from hub.core.errors import Code, HubError
+from hub.core.events import EventType
+from hub.core.routing import Choice, Routed
+from hub.core.status import Status
+from hub.core.timeline import Kind
+from hub.failpoints import failpoint
+from hub.messages.announce import message_event
+from hub.messages.idempotency import Accepted, KeyId, RecipientResult, answer_again, key_of, key_row, stored_answers
+from hub.messages.lines import LineBook, Wish
+from hub.messages.prepare import Given, PreparedSend
+from hub.messages.threads import conversation_id, merged
+from hub.storage.conversations import Touch, touch_conversations
+from hub.storage.messages import Hop, MessageRow, insert_hops, insert_messages
+from hub.storage.messages_batches import BatchRow, claim_keys, find_keys, insert_batches
+from hub.storage.messages_lines import lines_by_id
+from hub.storage.transaction import Done, Refused, Tx
+from hub.storage.writer import Writer
+from hub.webhooks.outbox import publish
+
+_JSON = msgspec.json.Encoder()
+
+
+class _Plan(NamedTuple):
+    """What one request will store."""
+
+    command: PreparedSend
+    rows: list[MessageRow]
+    hops: list[Hop]
+    accepted: Accepted
+
+
+async def take_in(writer: Writer, prepared: PreparedSend) -> Accepted:
+    """`accept` for one request: returns when it is on disk. Raises the `HubError` of a refusal."""
+    accepted = await writer.submit(accept, prepared, *prepared.keys())
+    failpoint("accept.after_commit")
+    return accepted
+
+
+def accept(tx: Tx, commands: Sequence[PreparedSend]) -> list[Done[Accepted] | Refused]:
+    """Store what these requests ask for.
+
+    Refused: `idempotency_conflict` (the key was another request's), `unknown_sender` (a line, phone or strict sender that
+    is not the account's).
+    """
+    answers = stored_answers(tx, commands)
+    outcomes: list[Done[Accepted] | Refused | None] = [None] * len(commands)
+    first_of: dict[KeyId, int] = {}
+    plans: dict[int, _Plan] = {}
+    fresh: list[int] = []
+    for place, command in enumerate(commands):
+        key = key_of(command)
+        if key is not None and key in answers:
+            outcomes[place] = answer_again(answers[key], command)
+        elif key is None or first_of.setdefault(key, place) == place:
+            fresh.append(place)
+    for place, planned in zip(fresh, _plan(tx, [commands[place] for place in fresh]), strict=True):
+        if isinstance(planned, Refused):
+            outcomes[place] = planned
+        else:
+            plans[place] = planned
+    for place, outcome in _store(tx, plans).items():
+        outcomes[place] = outcome
+    _answer_repeats(tx, commands, outcomes)
+    failpoint("accept.before_commit")
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _answer_repeats(tx: Tx, commands: Sequence[PreparedSend], outcomes: list[Done[Accepted] | Refused | None]) -> None:
+    """Requests whose key another request of this batch used first: as if they had come after its commit."""
+    repeats = [place for place, outcome in enumerate(outcomes) if outcome is None]
+    if repeats:
+        for place, outcome in zip(repeats, accept(tx, [commands[place] for place in repeats]), strict=True):
+            outcomes[place] = outcome
+
+
+# --- planning ------------------------------------------------------------------------------------------------------------
+
+
+def _plan(tx: Tx, commands: Sequence[PreparedSend]) -> list[_Plan | Refused]:
+    """Lines, threads and rows of each request; nothing is written yet."""
+    book = LineBook(tx)
+    wishes = [
+        [
+            Wish(command.request.account_id, command.request.sender, one.address.value)
+            for one in command.request.recipients
+        ]
+        for command in commands
+    ]
+    book.read_for([wish for wished in wishes for wish in wished])
+    return [_plan_one(tx, book, command, wished) for command, wished in zip(commands, wishes, strict=True)]
+
+
+def _plan_one(tx: Tx, book: LineBook, command: PreparedSend, wishes: Sequence[Wish]) -> _Plan | Refused:
+    request = command.request
+    template = _template(tx, command)
+    rows: list[MessageRow] = []
+    hops: list[Hop] = []
+    for recipient, wish in zip(request.recipients, wishes, strict=True):
+        routed = book.choose_to_wait(wish, command.segments, strict_sender=request.strict_sender)
+        if not isinstance(routed, Choice) and routed.is_permanent:
+            return Refused(HubError(Code.UNKNOWN_SENDER, routed.sentence))
+        row = copy.copy(template)
+        row.id, row.peer = recipient.message_id, wish.peer
+        _place(row, routed, request.sender)
+        if row.line_id is not None and row.state == Status.QUEUED:
+            book.join(wish, row.line_id, row.segments)
+        hops += _notes(tx, row, routed, request.sender)
+        rows.append(row)
+    return _Plan(command, rows, hops, _answer(command, rows))
+
+
+def _template(tx: Tx, command: PreparedSend) -> MessageRow:
+    """The row that all messages of a request share; id, peer and line differ."""
+    request = command.request
+    starts_at = request.scheduled_at or tx.now
+    return MessageRow(
+        id="",
+        account_id=request.account_id,
+        direction="mt",
+        kind="sms",
+        state=(Status.SCHEDULED if request.scheduled_at else Status.QUEUED).value,
+        peer="",
+        text=request.text,
+        encoding=command.encoding,
+        segments=command.segments,
+        priority=request.priority,
+        created_at=tx.now,
+        due_at=starts_at,
+        scheduled_at=request.scheduled_at,
+        expires_at=starts_at + command.ttl_seconds * 1000,
+        ttl_seconds=command.ttl_seconds,
+        door=request.door,
+        trace_id=request.trace_id,
+        batch_id=request.batch_id,
+        conversation_id=None,
+        retry_of=request.retry_of,
+        metadata_json=_JSON.encode(request.metadata).decode() if request.metadata else None,
+        callback=_JSON.encode(request.callback).decode() if request.callback else None,
+        want_dlr=request.want_dlr,
+        sender=None if isinstance(request.sender, AnyLine) else _JSON.encode(request.sender).decode(),
+        max_tries=command.max_tries,
+    )
+
+
+def _place(row: MessageRow, routed: Routed, sender: Sender) -> None:
+    if isinstance(routed, Choice):
+        row.line_id = routed.line_id
+        row.line_why = routed.why
+        row.conversation_id = conversation_id(row.account_id, routed.line_id, row.peer)
+        row.is_pinned = _is_pinned(sender, routed)
+
+
+def _is_pinned(sender: Sender, choice: Choice) -> bool:
+    """Whether the request left no choice: it names a line, a phone's slot, or a name that only one line has."""
+    match sender:
+        case ByLine():
+            return True
+        case ByDevice(_, slot):
+            return slot is not None or choice.why == "asked"
+        case ByName():
+            return choice.why == "asked"
+        case AnyLine():
+            return False
+
+
+def _notes(tx: Tx, row: MessageRow, routed: Routed, sender: Sender) -> list[Hop]:
+    """What the timeline must say beside the acceptance: there was no line, or not the sender that was asked for."""
+    if not isinstance(routed, Choice):
+        return [_hop(tx, row, Kind.NO_LINE, {"sentence": routed.sentence})]
+    if routed.has_unknown_sender and isinstance(sender, ByName):
+        return [_hop(tx, row, Kind.SENDER_UNKNOWN, {"sender": sender.name, "line_id": routed.line_id})]
+    return []
+
+
+def _hop(tx: Tx, row: MessageRow, kind: Kind, facts: dict[str, str]) -> Hop:
+    return Hop(row.account_id, row.id, tx.now, "hub", kind.value, None, None, True, _JSON.encode(facts).decode(), None)
+
+
+def _answer(command: PreparedSend, rows: Sequence[MessageRow]) -> Accepted:
+    by_id = {row.id: row for row in rows}
+    return Accepted(
+        results=tuple(_result(one, by_id.get(one.message_id or "")) for one in command.given),
+        batch_id=command.request.batch_id,
+        encoding=command.encoding,
+        segments=command.segments,
+        created_at=rows[0].created_at,
+        due_at=rows[0].due_at,
+        expires_at=rows[0].expires_at or 0,
+    )
+
+
+def _result(given: Given, row: MessageRow | None) -> RecipientResult:
+    if row is None:
+        return RecipientResult(to=given.text, error=given.error)
+    return RecipientResult(
+        to=given.text,
+        peer=row.peer,
+        message_id=row.id,
+        state=row.state,
+        line_id=row.line_id,
+        line_why=row.line_why,
+        conversation_id=row.conversation_id,
+    )
+
+
+# --- storing -------------------------------------------------------------------------------------------------------------
+
+
+def _store(tx: Tx, plans: dict[int, _Plan]) -> dict[int, Done[Accepted] | Refused]:
+    """Write all plans; the outcome of each, by its place in the batch."""
+    lost = _claim_keys(tx, plans)
+    kept = {place: plan for place, plan in plans.items() if place not in lost}
+    rows = [row for plan in kept.values() for row in plan.rows]
+    insert_batches(tx.conn, [batch for plan in kept.values() if (batch := _batch_row(plan)) is not None])
+    insert_messages(tx.conn, rows)
+    touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
+    insert_hops(tx.conn, [hop for plan in kept.values() for hop in plan.hops])
+    shared = [*_announce(tx, rows), *_wake(rows)]
+    outcomes: dict[int, Done[Accepted] | Refused] = dict(lost)
+    for place, plan in kept.items():
+        outcomes[place] = Done(plan.accepted, (*shared, _hint(plan)))
+        shared = []
+    return outcomes
+
+
+def _claim_keys(tx: Tx, plans: dict[int, _Plan]) -> dict[int, Done[Accepted] | Refused]:
+    """Store the answers under their keys first: another hub process may have taken one of them a moment ago."""
+    rows = {
+        place: key_row(plan.command, plan.accepted, tx.now) for place, plan in plans.items() if key_of(plan.command)
+    }
+    if claim_keys(tx, list(rows.values())):
+        return {}
+    stored = find_keys(tx.conn, {row.account_id for row in rows.values()}, {row.key for row in rows.values()})
+    theirs = {place: stored[row.account_id, row.door, row.key] for place, row in rows.items()}
+    return {
+        place: answer_again(row, plans[place].command) for place, row in theirs.items() if row.body != rows[place].body
+    }
+
+
+def _batch_row(plan: _Plan) -> BatchRow | None:
+    request = plan.command.request
+    if request.batch_id is None:
+        return None
+    return BatchRow(
+        id=request.batch_id,
+        account_id=request.account_id,
+        name=request.batch_name,
+        total=len(plan.rows),
+        refused=request.refused,
+        created_at=plan.accepted.created_at,
+    )
+
+
+def _touch(row: MessageRow) -> Touch | None:
+    if row.line_id is None or row.conversation_id is None:
+        return None
+    return Touch(row.conversation_id, row.account_id, row.line_id, row.peer, row.created_at, row.id, "mt", 0)
+
+
+def _announce(tx: Tx, rows: Sequence[MessageRow]) -> Sequence[Effect]:
+    queued = [row for row in rows if row.state == Status.QUEUED]
+    accounts, line_ids = {row.account_id for row in queued}, {row.line_id for row in queued if row.line_id}
+    lines = lines_by_id(tx.conn, accounts, line_ids)
+    return publish(
+        tx,
+        [message_event(tx.new_id(), EventType.SMS_QUEUED, row, lines.get(row.line_id or ""), tx.now) for row in queued],
+    )
+
+
+def _wake(rows: Sequence[MessageRow]) -> list[Effect]:
+    """Dispatch has work on these lines now, and at these times."""
+    lines: dict[str, set[str]] = {}
+    for row in rows:
+        if row.state == Status.QUEUED:
+            lines.setdefault(row.account_id, set()).add(row.line_id or "")
+    effects: list[Effect] = [
+        WakeDispatch(account_id, () if "" in ids else tuple(sorted(ids))) for account_id, ids in lines.items()
+    ]
+    scheduled = [row.scheduled_at for row in rows if row.scheduled_at is not None]
+    return [*effects, WakeAt(min(scheduled))] if scheduled else effects
+
+
+def _hint(plan: _Plan) -> LiveHint:
+    request = plan.command.request
+    if request.batch_id is not None:
+        return LiveHint(request.account_id, "batch", request.batch_id)
+    return LiveHint(request.account_id, "message", plan.rows[0].id)

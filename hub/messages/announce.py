@@ -1,0 +1,78 @@
+"""Customer events about messages: what is told of a message when it moved, in the customer's words."""
+
+import msgspec
+
+from hub.core import results
+from hub.core.clock import UtcMs, rfc3339
+from hub.core.commands import CallbackTarget
+from hub.core.events import Data, EventType, MessageData
+from hub.core.ids import Kind, render
+from hub.messages.known_segments import letters_of
+from hub.storage.messages import MessageRow
+from hub.storage.messages_lines import LineRow
+from hub.webhooks.outbox import NewEvent
+
+_CALLBACK = msgspec.json.Decoder(CallbackTarget)
+_METADATA = msgspec.json.Decoder(dict[str, str])
+
+
+def message_event(
+    event_id: str, type_: EventType, row: MessageRow, line: LineRow | None, at: UtcMs, occurred_at: UtcMs | None = None
+) -> NewEvent:
+    """The event that an outbound message came into its present state at `at` (hub), `occurred_at` (phone)."""
+    return new_event(event_id, type_, row, _message_data(row, line, occurred_at or at), occurred_at or at)
+
+
+def new_event(event_id: str, type_: EventType, row: MessageRow, data: Data, occurred_at: UtcMs) -> NewEvent:
+    """An event about a message, with what endpoints filter by."""
+    return NewEvent(
+        id=event_id,
+        account_id=row.account_id,
+        type=type_,
+        occurred_at=occurred_at,
+        data=data,
+        device_id=row.device_id,
+        line_id=row.line_id,
+        peer=row.peer,
+        message_id=row.id,
+        conversation_id=row.conversation_id,
+        trace_id=row.trace_id,
+        callback=_CALLBACK.decode(row.callback) if row.callback else None,
+    )
+
+
+def _message_data(row: MessageRow, line: LineRow | None, changed_at: UtcMs) -> MessageData:
+    return MessageData(
+        id=render("message", row.id),
+        status=row.state,
+        to=row.peer,
+        from_=line.number if line else None,
+        text=row.text,
+        encoding=row.encoding,
+        segments=row.segments,
+        segments_sent=letters_of(row.segment_reports).sent if row.segment_reports else None,
+        line_id=rendered("line", row.line_id),
+        device_id=rendered("device", row.device_id),
+        slot=line.slot if line else None,
+        conversation_id=rendered("conversation", row.conversation_id),
+        batch_id=rendered("batch", row.batch_id),
+        retry_of=rendered("message", row.retry_of),
+        reason=row.reason,
+        error_code=row.error_code,
+        explanation=results.why(row.reason),
+        metadata=_METADATA.decode(row.metadata_json) if row.metadata_json else {},
+        created_at=rfc3339(row.created_at),
+        scheduled_at=_rfc3339(row.scheduled_at),
+        sent_at=_rfc3339(row.sent_at),
+        delivered_at=_rfc3339(row.delivered_at),
+        changed_at=rfc3339(changed_at),
+    )
+
+
+def rendered(kind: Kind, id_: str | None) -> str | None:
+    """An id as customers see it."""
+    return None if id_ is None else render(kind, id_)
+
+
+def _rfc3339(at: UtcMs | None) -> str | None:
+    return None if at is None else rfc3339(at)

@@ -1,0 +1,182 @@
+"""Messages and their timeline: the rows as the use cases hold them, and the statements that load and write them.
+
+A batch loads its messages once and in id order, locked on PostgreSQL, so that two writers that touch the same messages
+never wait for each other in a circle; it writes each row once. Statements are built here once; the lists they take are one
+parameter each (`hub.storage.arrays`).
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Insert, bindparam, insert, select, update
+
+from hub.core.clock import UtcMs
+from hub.storage.arrays import one_of, texts
+from hub.storage.schema.messages import Message, TimelineEntry
+from hub.storage.types import table_of
+
+MESSAGE = table_of(Message)
+TIMELINE = table_of(TimelineEntry)
+
+
+class MessageRow(msgspec.Struct):
+    """A stored message, field by field as in `hub.storage.schema.messages.Message`."""
+
+    id: str
+    account_id: str
+    direction: str
+    kind: str
+    state: str
+    peer: str
+    text: str
+    encoding: str
+    segments: int
+    priority: int
+    created_at: UtcMs
+    due_at: UtcMs
+    scheduled_at: UtcMs | None
+    expires_at: UtcMs | None
+    ttl_seconds: int | None
+    door: str
+    trace_id: str | None
+    batch_id: str | None
+    conversation_id: str | None
+    retry_of: str | None
+    metadata_json: str | None
+    callback: str | None
+    want_dlr: bool
+    sender: str | None
+    is_pinned: bool = False
+    line_id: str | None = None
+    line_why: str | None = None
+    device_id: str | None = None
+    submission: int = 0
+    offered_at: UtcMs | None = None
+    bound_at: UtcMs | None = None
+    tries: int = 0
+    max_tries: int = 3
+    segment_reports: str | None = None
+    cancel_requested_at: UtcMs | None = None
+    reason: str | None = None
+    error_code: str | None = None
+    sent_at: UtcMs | None = None
+    delivered_at: UtcMs | None = None
+    uncertain_at: UtcMs | None = None
+    final_at: UtcMs | None = None
+    received_at: UtcMs | None = None
+    device_event_uuid: str | None = None
+
+
+COLUMNS = tuple(MESSAGE.c[name] for name in MessageRow.__struct_fields__)
+
+_STATE_COLUMNS = (
+    "state",
+    "device_id",
+    "submission",
+    "offered_at",
+    "bound_at",
+    "tries",
+    "segment_reports",
+    "cancel_requested_at",
+    "reason",
+    "error_code",
+    "sent_at",
+    "delivered_at",
+    "uncertain_at",
+    "final_at",
+)
+_PLACE_COLUMNS = ("due_at", "expires_at", "line_id", "line_why", "conversation_id")
+"""Where in which queue it waits. Most changes leave it alone, and the statement that does not name these columns does not
+touch their indexes."""
+
+_LOCK = (
+    select(*COLUMNS)
+    .where(one_of(MESSAGE.c.account_id, texts("account_ids")), one_of(MESSAGE.c.id, texts("ids")))
+    .order_by(MESSAGE.c.id)
+    .with_for_update()
+)
+_WRITE_STATE = (
+    update(MESSAGE)
+    .where(MESSAGE.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}", type_=MESSAGE.c[name].type) for name in _STATE_COLUMNS})
+)
+_WRITE_ALL = (
+    update(MESSAGE)
+    .where(MESSAGE.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}", type_=MESSAGE.c[name].type) for name in _STATE_COLUMNS + _PLACE_COLUMNS})
+)
+_INSERT: Insert = insert(MESSAGE)
+
+
+def lock_messages(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> list[MessageRow]:
+    """The messages with these ids that belong to these accounts, locked until the transaction ends, in id order."""
+    rows = conn.execute(_LOCK, {"account_ids": sorted(account_ids), "ids": sorted(ids)})
+    return [MessageRow(*row) for row in rows]
+
+
+def insert_messages(conn: Connection, rows: Sequence[MessageRow]) -> None:
+    """Store new messages."""
+    if rows:
+        conn.execute(_INSERT, [msgspec.structs.asdict(row) for row in rows])
+
+
+def write_messages(conn: Connection, rows: Sequence[MessageRow], *, with_place: bool) -> None:
+    """Write what can change of these messages; `with_place` also writes line, thread and due time."""
+    if not rows:
+        return
+    names = _STATE_COLUMNS + _PLACE_COLUMNS if with_place else _STATE_COLUMNS
+    statement = _WRITE_ALL if with_place else _WRITE_STATE
+    conn.execute(statement, [{"b_id": row.id, **{f"b_{name}": getattr(row, name) for name in names}} for row in rows])
+
+
+# --- the timeline --------------------------------------------------------------------------------------------------------
+
+
+class Hop(NamedTuple):
+    """One row of a message's timeline (`hub.storage.schema.messages.TimelineEntry`)."""
+
+    account_id: str
+    message_id: str
+    at: UtcMs
+    actor: str
+    kind: str
+    from_state: str | None
+    to_state: str | None
+    is_applied: bool
+    data: str
+    raw: str | None
+
+
+HOP_COLUMNS = tuple(TIMELINE.c[name] for name in Hop._fields)
+_INSERT_HOP = insert(TIMELINE)
+_HOPS = (
+    select(*HOP_COLUMNS)
+    .where(TIMELINE.c.message_id == bindparam("message_id"), TIMELINE.c.account_id == bindparam("account_id"))
+    .order_by(TIMELINE.c.id)
+    .limit(bindparam("most"))
+)
+
+
+def insert_hops(conn: Connection, hops: Sequence[Hop]) -> None:
+    """Add rows to timelines, in the order in which they happened."""
+    if hops:
+        conn.execute(_INSERT_HOP, [hop._asdict() for hop in hops])
+
+
+def hops_of(conn: Connection, account_id: str, message_id: str, most: int) -> list[Hop]:
+    """A message's timeline, oldest first."""
+    rows: Any = conn.execute(_HOPS, {"account_id": account_id, "message_id": message_id, "most": most})
+    return [Hop(*row) for row in rows]
+
+
+# --- ends ----------------------------------------------------------------------------------------------------------------
+
+_ENDS = select(MESSAGE.c.id, MESSAGE.c.final_at).where(
+    MESSAGE.c.account_id == bindparam("account_id"), one_of(MESSAGE.c.id, texts("ids"))
+)
+
+
+def ends_of(conn: Connection, account_id: str, ids: Collection[str]) -> dict[str, UtcMs | None]:
+    """When each of these messages came to its end, None for one that has not; messages that are gone are not in it."""
+    return {row[0]: row[1] for row in conn.execute(_ENDS, {"account_id": account_id, "ids": sorted(ids)})}

@@ -1,0 +1,157 @@
+"""Lines as sending sees them: the SIM's placement and limits, and how its phone is.
+
+Accounts with thousands of phones are normal. What names no line is offered a sample of the lines that can send now, so that
+accepting a text costs the same with 5 phones and with 5,000; what names one reads that one.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
+
+from hub.core.clock import UtcMs
+from hub.storage.arrays import one_of, texts
+from hub.storage.schema.accounts import Account
+from hub.storage.schema.devices import Device, Line
+from hub.storage.types import table_of
+
+ACCOUNT = table_of(Account)
+DEVICE = table_of(Device)
+LINE = table_of(Line)
+
+SAMPLE = 64
+"""Lines a text without a sender is offered; an account with fewer is offered all it has."""
+
+
+class LineRow(msgspec.Struct, frozen=True):
+    """A line that was not removed, with the phone it sits in."""
+
+    id: str
+    account_id: str
+    name: str
+    alias: str | None
+    pool: str | None
+    number: str | None
+    device_id: str | None
+    subscription_id: int | None
+    slot: int | None
+    fingerprint: str | None
+    is_present: bool
+    is_enabled: bool
+    paused_until: UtcMs | None
+    paused_reason: str | None
+    awaiting_confirmation: bool
+    per_minute: int
+    per_hour: int | None
+    per_day: int | None
+    per_month: int | None
+    device_name: str | None
+    is_online: bool | None
+    last_seen_at: UtcMs | None
+    session_no: int | None
+    is_device_usable: bool
+    """The phone is neither revoked nor suspended nor paused."""
+
+
+_LINE_FIELDS = LineRow.__struct_fields__[:19]
+_COLUMNS = (
+    *(LINE.c[name] for name in _LINE_FIELDS),
+    DEVICE.c.name.label("device_name"),
+    DEVICE.c.is_online,
+    DEVICE.c.last_seen_at,
+    DEVICE.c.session_no,
+    (
+        DEVICE.c.id.is_not(None)
+        & DEVICE.c.revoked_at.is_(None)
+        & DEVICE.c.suspended_at.is_(None)
+        & DEVICE.c.paused_at.is_(None)
+    ).label("is_device_usable"),
+)
+_JOINED = LINE.outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id)
+_LINES: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(LINE.c.removed_at.is_(None))
+
+_BY_ID = _LINES.where(one_of(LINE.c.id, texts("ids")), one_of(LINE.c.account_id, texts("account_ids"))).order_by(
+    LINE.c.id
+)
+_BY_DEVICE = _LINES.where(
+    one_of(LINE.c.device_id, texts("device_ids")), one_of(LINE.c.account_id, texts("account_ids"))
+).order_by(LINE.c.id)
+_OF_ACCOUNT = _LINES.where(LINE.c.account_id == bindparam("account_id")).order_by(LINE.c.id)
+_COUNT_READY = (
+    select(func.count())
+    .select_from(LINE)
+    .where(LINE.c.account_id == bindparam("account_id"), LINE.c.removed_at.is_(None), LINE.c.is_enabled)
+)
+_SAMPLE = (
+    _LINES.where(LINE.c.account_id == bindparam("account_id"), LINE.c.is_enabled, LINE.c.is_present)
+    .where(or_(LINE.c.paused_until.is_(None), LINE.c.paused_until <= bindparam("now")))
+    .order_by(LINE.c.id)
+    .limit(SAMPLE)
+    .offset(bindparam("skip"))
+)
+_SETTINGS = select(ACCOUNT.c.id, ACCOUNT.c.settings).where(one_of(ACCOUNT.c.id, texts("ids")))
+_PAUSE = (
+    update(LINE)
+    .where(LINE.c.id == bindparam("b_id"), LINE.c.account_id == bindparam("b_account_id"))
+    .values(paused_until=bindparam("b_until"), paused_reason=bindparam("b_reason"))
+)
+_MARK_ABSENT = (
+    update(LINE)
+    .where(LINE.c.id == bindparam("b_id"), LINE.c.account_id == bindparam("b_account_id"))
+    .values(is_present=False)
+)
+
+
+def _rows(found: Iterable[Any]) -> list[LineRow]:
+    return [LineRow(*row) for row in found]
+
+
+def lines_by_id(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> dict[str, LineRow]:
+    """These lines of these accounts."""
+    if not ids:
+        return {}
+    given = {"account_ids": sorted(account_ids), "ids": sorted(ids)}
+    return {row.id: row for row in _rows(conn.execute(_BY_ID, given))}
+
+
+def lines_in_devices(conn: Connection, account_ids: Collection[str], device_ids: Collection[str]) -> list[LineRow]:
+    """The lines whose SIM sits in one of these phones, of these accounts."""
+    if not device_ids:
+        return []
+    given = {"account_ids": sorted(account_ids), "device_ids": sorted(device_ids)}
+    return _rows(conn.execute(_BY_DEVICE, given))
+
+
+def lines_of_account(conn: Connection, account_id: str) -> list[LineRow]:
+    """Every line of an account."""
+    return _rows(conn.execute(_OF_ACCOUNT, {"account_id": account_id}))
+
+
+def sample_of_account(conn: Connection, account_id: str, now: UtcMs, random: float) -> list[LineRow]:
+    """Up to 64 lines of an account: those that could send when there are more, else all. `random` in [0, 1) picks which."""
+    count = conn.execute(_COUNT_READY, {"account_id": account_id}).scalar_one()
+    if count <= SAMPLE:
+        return lines_of_account(conn, account_id)
+    skip = int((count - SAMPLE + 1) * random)
+    sample = _rows(conn.execute(_SAMPLE, {"account_id": account_id, "now": now, "skip": skip}))
+    return sample or lines_of_account(conn, account_id)
+
+
+def settings_of(conn: Connection, account_ids: Collection[str]) -> dict[str, str]:
+    """The stored settings of accounts, as JSON."""
+    rows = conn.execute(_SETTINGS, {"ids": sorted(account_ids)})
+    return {str(row[0]): str(row[1]) for row in rows}
+
+
+def pause_lines(conn: Connection, pauses: Sequence[tuple[str, str, UtcMs, str]]) -> None:
+    """`(account, line, until, reason)`: no offers on these lines until then."""
+    if pauses:
+        keys = ("b_account_id", "b_id", "b_until", "b_reason")
+        conn.execute(_PAUSE, [dict(zip(keys, pause, strict=True)) for pause in pauses])
+
+
+def mark_absent(conn: Connection, lines: Sequence[tuple[str, str]]) -> None:
+    """`(account, line)`: the SIM is gone or locked, until the phone lists it again."""
+    if lines:
+        conn.execute(_MARK_ABSENT, [{"b_account_id": account, "b_id": line} for account, line in lines])

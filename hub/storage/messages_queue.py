@@ -1,0 +1,231 @@
+"""Which messages wait: what dispatch claims, and what the timers find.
+
+Every statement here reads a partial index that holds unfinished messages only (`message_waiting`, `message_offered`,
+`message_scheduled`, `message_expiring`, `message_uncertain`, `message_on_device`), so ten million finished ones cost it
+nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, TextClause, bindparam, select, text
+
+from hub.core.clock import UtcMs
+from hub.storage.arrays import one_of, texts
+from hub.storage.messages import COLUMNS, MESSAGE, MessageRow
+from hub.storage.schema.messages import Batch
+from hub.storage.transaction import DialectName, Tx
+from hub.storage.types import table_of
+
+BATCH = table_of(Batch)
+WAITING = "state in ('queued', 'retried')"
+_NAMES = ", ".join(f"m.{column.name}" for column in COLUMNS)
+_TYPED = {name: MESSAGE.c[name] for name in MessageRow.__struct_fields__}
+
+
+class Due(NamedTuple):
+    """A message a timer found."""
+
+    account_id: str
+    message_id: str
+
+
+# --- claiming ------------------------------------------------------------------------------------------------------------
+
+# The inner query walks `message_waiting` in its own order and stops after `most` rows: that is the whole cost of a claim,
+# however many wait behind them. Rows of another writer are skipped, not waited for.
+_CLAIM_SQLITE = text(
+    f"""select {_NAMES} from json_each(:wanted) w join message m on m.id in (
+  select c.id from message c where c.line_id = w.value ->> 0 and c.{WAITING} and c.offered_at is null and c.due_at <= :now
+  order by c.priority desc, c.due_at, c.id limit w.value ->> 1)
+where m.{WAITING} order by m.line_id, m.priority desc, m.due_at, m.id"""
+).columns(*COLUMNS)
+_CLAIM_POSTGRESQL = text(
+    f"""select {_NAMES} from unnest(cast(:line_ids as text[]), cast(:most as bigint[])) w(line_id, most)
+cross join lateral (
+  select * from message c where c.line_id = w.line_id and c.{WAITING} and c.offered_at is null and c.due_at <= :now
+  order by c.priority desc, c.due_at, c.id limit w.most for update skip locked) m
+order by m.line_id, m.priority desc, m.due_at, m.id"""
+).columns(*COLUMNS)
+
+
+def claim(tx: Tx, wanted: Mapping[str, int]) -> dict[str, list[MessageRow]]:
+    """For each line the first messages it may offer now, at most as many as wanted: by priority, then due time, then id."""
+    if not wanted:
+        return {}
+    if tx.dialect == "sqlite":
+        pairs = ",".join(f'["{line_id}",{most}]' for line_id, most in sorted(wanted.items()))
+        rows = tx.conn.execute(_CLAIM_SQLITE, {"wanted": f"[{pairs}]", "now": tx.now})
+    else:
+        lines = sorted(wanted)
+        given = {"line_ids": lines, "most": [wanted[line] for line in lines], "now": tx.now}
+        rows = tx.conn.execute(_CLAIM_POSTGRESQL, given)
+    claimed: dict[str, list[MessageRow]] = {}
+    for row in rows:
+        message = MessageRow(*row)
+        claimed.setdefault(message.line_id or "", []).append(message)
+    return claimed
+
+
+_PAUSED_BATCHES = select(BATCH.c.id).where(one_of(BATCH.c.id, texts("ids")), BATCH.c.paused_at.is_not(None))
+
+
+def paused_batches(conn: Connection, ids: Collection[str]) -> set[str]:
+    """Which of these batches are paused."""
+    if not ids:
+        return set()
+    return {row[0] for row in conn.execute(_PAUSED_BATCHES, {"ids": sorted(ids)})}
+
+
+# --- what waits where ----------------------------------------------------------------------------------------------------
+
+# A loose index scan: one probe of `message_waiting` per line that has messages, however many it has.
+_WAITING_LINES = text(
+    f"""with recursive w(line_id) as (
+  select min(line_id) from message where {WAITING}
+  union all
+  select (select min(line_id) from message where {WAITING} and line_id > w.line_id) from w where w.line_id is not null)
+select line_id from w where line_id is not null"""
+)
+_UNPLACED = text(
+    f"select account_id, id from message where {WAITING} and line_id is null order by priority desc, due_at, id limit :most"
+)
+_DEPTH_SQLITE = text(
+    f"""select l.value, (select coalesce(sum(segments), 0) from (
+  select c.segments from message c where c.line_id = l.value and c.{WAITING} limit :most)) from json_each(:line_ids) l"""
+)
+_DEPTH_POSTGRESQL = text(
+    f"""select l.id, (select coalesce(sum(segments), 0) from (
+  select c.segments from message c where c.line_id = l.id and c.{WAITING} limit :most) q)
+from unnest(cast(:line_ids as text[])) l(id)"""
+)
+_DEPTH: Mapping[DialectName, TextClause] = {"sqlite": _DEPTH_SQLITE, "postgresql": _DEPTH_POSTGRESQL}
+DEPTH_LIMIT = 100
+"""Messages counted per line when queues are compared; beyond it all queues are long."""
+
+_STRANDED = (
+    select(MESSAGE.c.account_id, MESSAGE.c.id)
+    .where(
+        MESSAGE.c.line_id == bindparam("line_id"),
+        text(WAITING),
+        MESSAGE.c.offered_at.is_(None),
+        ~MESSAGE.c.is_pinned,
+        MESSAGE.c.due_at <= bindparam("now"),
+    )
+    .order_by(MESSAGE.c.priority.desc(), MESSAGE.c.due_at, MESSAGE.c.id)
+    .limit(bindparam("most"))
+)
+_OPEN_OFFERS = select(MESSAGE.c.device_id, MESSAGE.c.line_id, MESSAGE.c.segments).where(
+    one_of(MESSAGE.c.device_id, texts("device_ids")),
+    text(WAITING),
+    MESSAGE.c.offered_at.is_not(None),
+    MESSAGE.c.device_id.is_not(None),
+)
+
+
+def waiting_lines(conn: Connection) -> list[str]:
+    """Every line that has waiting messages, due or not."""
+    return [row[0] for row in conn.execute(_WAITING_LINES)]
+
+
+def unplaced(conn: Connection, most: int) -> list[Due]:
+    """Waiting messages for which there was no line when they came."""
+    return [Due(*row) for row in conn.execute(_UNPLACED, {"most": most})]
+
+
+def queue_depths(tx: Tx, line_ids: Collection[str]) -> dict[str, int]:
+    """Segments waiting for each line; only its first hundred messages are counted."""
+    if not line_ids:
+        return {}
+    ids = sorted(line_ids)
+    given: Any = texts_json(ids) if tx.dialect == "sqlite" else ids
+    rows = tx.conn.execute(_DEPTH[tx.dialect], {"line_ids": given, "most": DEPTH_LIMIT})
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
+def stranded(conn: Connection, line_id: str, now: UtcMs, most: int) -> list[Due]:
+    """Due messages of a line that may leave it for another, those that go first, first."""
+    return [Due(*row) for row in conn.execute(_STRANDED, {"line_id": line_id, "now": now, "most": most})]
+
+
+def open_offers(conn: Connection, device_ids: Collection[str]) -> list[tuple[str, str, int]]:
+    """`(phone, line, segments)` of each offer that was not accepted yet."""
+    rows = conn.execute(_OPEN_OFFERS, {"device_ids": sorted(device_ids)})
+    return [(row[0], row[1] or "", row[2]) for row in rows]
+
+
+# --- timers --------------------------------------------------------------------------------------------------------------
+
+
+def _due(*conditions: Any, order: Any) -> Any:
+    return select(MESSAGE.c.account_id, MESSAGE.c.id).where(*conditions).order_by(order).limit(bindparam("most"))
+
+
+_SCHEDULED = _due(
+    text("state = 'scheduled'"), MESSAGE.c.scheduled_at <= bindparam("until"), order=MESSAGE.c.scheduled_at
+)
+_UNANSWERED = _due(
+    text("offered_at is not null"), MESSAGE.c.offered_at <= bindparam("until"), order=MESSAGE.c.offered_at
+)
+_EXPIRING = "state in ('scheduled', 'queued', 'retried', 'dispatched')"
+_OVER = _due(
+    text(_EXPIRING),
+    text("state <> 'dispatched'"),
+    MESSAGE.c.expires_at <= bindparam("until"),
+    order=MESSAGE.c.expires_at,
+)
+_OVERDUE = _due(
+    text(_EXPIRING),
+    text("state = 'dispatched'"),
+    MESSAGE.c.expires_at <= bindparam("until"),
+    order=MESSAGE.c.expires_at,
+)
+_LONG_UNCERTAIN = _due(
+    text("state = 'uncertain'"), MESSAGE.c.uncertain_at <= bindparam("until"), order=MESSAGE.c.uncertain_at
+)
+_CANCEL_WAITS = _due(
+    text(_EXPIRING),
+    text("state <> 'dispatched'"),
+    MESSAGE.c.expires_at > bindparam("until"),
+    MESSAGE.c.cancel_requested_at.is_not(None),
+    order=MESSAGE.c.expires_at,
+)
+
+
+def _found(conn: Connection, statement: Any, until: UtcMs, most: int) -> list[Due]:
+    return [Due(*row) for row in conn.execute(statement, {"until": until, "most": most})]
+
+
+def scheduled_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
+    """Messages whose time has come."""
+    return _found(conn, _SCHEDULED, until, most)
+
+
+def offers_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
+    """Messages offered at or before this time and not accepted."""
+    return _found(conn, _UNANSWERED, until, most)
+
+
+def expired_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
+    """Unbound messages whose time to live was over by then."""
+    return _found(conn, _OVER, until, most)
+
+
+def overdue_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
+    """Messages bound to a phone whose time to live was over by then."""
+    return _found(conn, _OVERDUE, until, most)
+
+
+def uncertain_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
+    """Messages that have been uncertain since then or longer."""
+    return _found(conn, _LONG_UNCERTAIN, until, most)
+
+
+def cancels_waiting(conn: Connection, most: int) -> list[Due]:
+    """Unbound messages whose cancel was asked for while a restored hub was held."""
+    return _found(conn, _CANCEL_WAITS, 0, most)
+
+
+def texts_json(values: Sequence[str]) -> str:
+    """A JSON list of ids, which hold nothing that needs escaping."""
+    return "[" + ",".join(f'"{value}"' for value in values) + "]"
