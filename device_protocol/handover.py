@@ -253,9 +253,11 @@ class HandoverRules:
         greeting = Greeting()
         for entry in entries.values():
             greeting += self._greet_entry(phone, entry, jobs.get(entry.id))
+        told = {verdict.ref.id for verdict in greeting.decision.verdicts if not isinstance(verdict, Note)}
         for job in jobs.values():
-            if job.device == phone.device and not self._is_listed(entries.get(job.id), job):
-                greeting += Greeting(self._greet_absent(phone, job, entries.get(job.id)))
+            is_absent = job.id not in told and not self._is_listed(entries.get(job.id), job)
+            if job.device == phone.device and is_absent:
+                greeting += Greeting(self._greet_absent(phone, job))
         return greeting
 
     def _greet_entry(self, phone: Phone, entry: HeldJob, job: HubJob | None) -> "Greeting":
@@ -286,7 +288,7 @@ class HandoverRules:
             return NOTHING
         return self._adopt(phone, entry, job)
 
-    def _greet_absent(self, phone: Phone, job: HubJob, entry: HeldJob | None) -> Decision:
+    def _greet_absent(self, phone: Phone, job: HubJob) -> Decision:
         if job.state is HubJobState.BOUND:
             return self._absent_bound(job)
         if job.state is HubJobState.OFFERED and not phone.is_held:
