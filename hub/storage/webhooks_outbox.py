@@ -42,8 +42,9 @@ _DB_NOW = {"sqlite": ":now", "postgresql": "least(:now, (extract(epoch from now(
 """When a delivery is due: at once. On PostgreSQL several hubs share the table, and one whose clock is fast must not make its
 deliveries wait for everybody else's clock."""
 
-_ORDER_KEY = """case ep.order_mode when 'message' then coalesce(ev.message_id, '')
-  when 'conversation' then coalesce(ev.conversation_id, ev.message_id, '') when 'endpoint' then '*' else '' end"""
+ORDER_KEY = """case ep.order_mode when 'message' then coalesce(ev.message_id, '')
+  when 'conversation' then coalesce(ev.conversation_id, ev.message_id, ev.id) when 'endpoint' then '*' else '' end"""
+"""What deliveries keep an order by, as the endpoint wants it: `ep` and `ev` are the endpoint and the event."""
 _DELIVERY_COLUMNS = """insert into wh_delivery (account_id, endpoint_id, endpoint_version, format, template, target, target_key,
   event_seq, run, queue, order_key, state, due_at, attempts, created_at)"""
 
@@ -55,7 +56,7 @@ def _in_list(dialect: DialectName, column: str, word: str) -> str:
 def _fan_out(dialect: DialectName, source: str) -> str:
     """Deliveries of the events in `source` for every endpoint that wants them. `endpoint:…` events skip the endpoint they are about."""
     return f"""{_DELIVERY_COLUMNS}
-select ev.account_id, ep.id, ep.version, ep.format, ep.template, null, '', ev.seq, 0, 0, {_ORDER_KEY},
+select ev.account_id, ep.id, ep.version, ep.format, ep.template, null, '', ev.seq, 0, 0, {ORDER_KEY},
   case ep.state when 'disabled' then 1 else 0 end, {_DB_NOW[dialect]}, 0, :now
 from {source} ev join wh_endpoint ep on ep.account_id = ev.account_id
 where ep.deleted_at is null and not ep.is_implicit
@@ -104,7 +105,7 @@ def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
 def _target_statement(dialect: DialectName) -> TextClause:
     return text(
         f"""{_DELIVERY_COLUMNS}
-select ev.account_id, ep.id, ep.version, ep.format, ep.template, :target, :target_key, ev.seq, 0, 0, {_ORDER_KEY},
+select ev.account_id, ep.id, ep.version, ep.format, ep.template, :target, :target_key, ev.seq, 0, 0, {ORDER_KEY},
   case ep.state when 'disabled' then 1 else 0 end, {_DB_NOW[dialect]}, 0, :now
 from wh_event ev join wh_endpoint ep on ep.id = :endpoint_id and ep.account_id = ev.account_id
 where ev.id = :event_id"""

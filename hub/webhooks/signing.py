@@ -97,9 +97,7 @@ def decode_keys(data: bytes) -> Keys:
 def sign(keys: Sequence[SigningKey], webhook_id: str, timestamp: int, body: bytes) -> str:
     """The `webhook-signature` header. `timestamp` is in seconds."""
     content = f"{webhook_id}.{timestamp}.".encode() + body
-    signatures = [
-        "v1," + base64.b64encode(hmac.digest(key.hmac, content, "sha256")).decode("ascii") for key in keys
-    ]
+    signatures = ["v1," + base64.b64encode(hmac.digest(key.hmac, content, "sha256")).decode("ascii") for key in keys]
     signatures += ["v1a," + _ed25519(key.ed25519, content) for key in keys if key.ed25519 is not None]
     return " ".join(signatures)
 

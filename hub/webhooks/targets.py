@@ -76,9 +76,7 @@ class Guard:
     """Decides about addresses. `allow` holds CIDRs; raises `ValueError` for what is none."""
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
-        self._allow: tuple[Network, ...] = tuple(
-            ipaddress.ip_network(text.strip()) for text in allow if text.strip()
-        )
+        self._allow: tuple[Network, ...] = tuple(ipaddress.ip_network(text.strip()) for text in allow if text.strip())
 
     def refusal(self, address: str) -> str | None:
         """What kind of address this is, if the hub does not send there; None when it does. Takes no names."""
@@ -140,7 +138,9 @@ def _split(url: str, field: str) -> SplitResult:
     if len(url) > LONGEST_URL:
         raise _wrong(field, f"A URL has at most {LONGEST_URL} characters.")
     if not _VISIBLE.fullmatch(url) or "\\" in url:
-        raise _wrong(field, "Write the URL in ASCII without spaces: percent-encode the path, and use xn-- for other scripts.")
+        raise _wrong(
+            field, "Write the URL in ASCII without spaces: percent-encode the path, and use xn-- for other scripts."
+        )
     try:
         parts = urlsplit(url)
         port = parts.port

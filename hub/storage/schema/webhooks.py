@@ -22,6 +22,8 @@ class WebhookEndpoint(SQLModel, table=True):
     description: str = Field(default="", sa_type=CleanText)
     format: str = Field(default="standard", sa_type=CleanText)
     template: str | None = Field(default=None, sa_type=CleanText)
+    settings: str = Field(default="{}", sa_type=CleanText)
+    """JSON object of texts: the format's own settings (a vendor's account id, a header's name)."""
     version: int = Field(default=1, sa_type=Int64)
     """Raised by each change of what a request is made from; a delivery pins the one it was created with."""
     state: str = Field(default="active", sa_type=CleanText)

@@ -133,6 +133,14 @@ def _device_event() -> None:
         sa.Column("raw", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("device_id", "uuid"),
     )
+    op.create_index(
+        "device_event_deferred",
+        "device_event",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'deferred'"),
+        postgresql_where=sa.text("outcome = 'deferred'"),
+    )
     op.create_index("device_event_n", "device_event", ["device_id", "stream", "n"], unique=False)
     op.create_index(
         "device_event_quarantined",
@@ -596,6 +604,7 @@ def _device() -> None:
         sa.Column("is_online", sa.Boolean(), nullable=False),
         sa.Column("online_since", sa.BigInteger(), nullable=True),
         sa.Column("offline_since", sa.BigInteger(), nullable=True),
+        sa.Column("offline_reason", TEXT, nullable=True),
         sa.Column("is_announced", sa.Boolean(), nullable=False),
         sa.Column("pinged_at", sa.BigInteger(), nullable=True),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
@@ -706,6 +715,7 @@ def _wh_endpoint() -> None:
         sa.Column("description", TEXT, nullable=False),
         sa.Column("format", TEXT, nullable=False),
         sa.Column("template", TEXT, nullable=True),
+        sa.Column("settings", TEXT, nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("state_reason", TEXT, nullable=True),

@@ -1,0 +1,88 @@
+"""What follows from one answer: is it done, when is it tried again, does the lane pause, is the endpoint switched off. Pure."""
+
+import msgspec
+
+from hub.core.clock import UtcMs
+from hub.core.retry import (
+    TOO_MANY_REQUESTS_SECONDS,
+    GiveUp,
+    Schedule,
+    lane_pause,
+    next_attempt,
+    retry_after_seconds,
+)
+from hub.webhooks.sentences import Result
+
+_DOWN_STATUSES = frozenset({408, 429})
+_REQUEST_IS_WRONG = frozenset({Result.STATUS, Result.REDIRECT, Result.BODY, Result.RENDER})
+"""Failures that blame this request rather than say that the endpoint is down (a 5xx among `STATUS` says so)."""
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """The consequences of a try."""
+
+    is_success: bool = False
+    is_down: bool = False
+    """A failure that the breaker counts at once."""
+    retry_at: UtcMs | None = None
+    """When the delivery is due again; None = it ended."""
+    gave_up: str | None = None
+    """Why it ended as dead."""
+    pause_until: UtcMs | None = None
+    """The whole lane sends nothing before this."""
+    is_gone: bool = False
+    """410: the endpoint is switched off, the delivery held."""
+
+
+DONE = Judgement(is_success=True)
+
+
+def result_of_status(status: int) -> Result:
+    """The word for an answer, as far as its status decides."""
+    if 200 <= status < 300:
+        return Result.OK
+    if 300 <= status < 400:
+        return Result.REDIRECT
+    return {410: Result.GONE, 429: Result.RATE_LIMITED}.get(status, Result.STATUS)
+
+
+def says_down(result: Result, status: int | None) -> bool:
+    """Whether a failure says that the endpoint is down: no answer at all, 408, 429 or 5xx."""
+    if status is not None and (status >= 500 or status in _DOWN_STATUSES):
+        return True
+    return result not in _REQUEST_IS_WRONG
+
+
+def judge(
+    result: Result,
+    status: int | None,
+    *,
+    schedule: Schedule,
+    attempts: int,
+    first_at: UtcMs,
+    now: UtcMs,
+    random: float,
+    retry_after: str | None = None,
+    date: str | None = None,
+) -> Judgement:
+    """`attempts` counts this try. `random` is in [0, 1); `retry_after` and `date` are headers of the answer."""
+    if result is Result.OK:
+        return DONE
+    if result is Result.GONE:
+        return Judgement(is_gone=True)
+    pause_until = _pause(status, retry_after, date, now, random)
+    following = next_attempt(schedule, attempts, first_at, now, random)
+    gave_up = following.reason if isinstance(following, GiveUp) else None
+    return Judgement(
+        is_down=says_down(result, status),
+        retry_at=None if isinstance(following, GiveUp) else following.at,
+        gave_up=gave_up,
+        pause_until=pause_until,
+    )
+
+
+def _pause(status: int | None, retry_after: str | None, date: str | None, now: UtcMs, random: float) -> UtcMs | None:
+    seconds = retry_after_seconds(retry_after, date, now) if retry_after is not None else None
+    if seconds is None and status == 429:
+        seconds = TOO_MANY_REQUESTS_SECONDS
+    return None if seconds is None else lane_pause(seconds, now, random)
