@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from hub.core.ids import IdSource
 from hub.storage.database import Database
@@ -15,6 +16,10 @@ from tests.fakes import FakeClock, seeded_bytes
 
 for _name in [name for name in os.environ if name.startswith("HUB_") and not name.startswith("HUB_TEST_")]:
     del os.environ[_name]
+
+
+# One line a message: structlog's default draws every traceback with all its variables, a tenth of a second each.
+structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture(scope="session")
