@@ -6,7 +6,6 @@ another year, without enrolling anybody again.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import ipaddress
 import os
@@ -51,9 +50,9 @@ def self_signed(directory: Path, public_url: str, now: datetime) -> TlsFiles:
 
 
 def spki_pin(key: ec.EllipticCurvePrivateKey) -> str:
-    """base64url SHA-256 of the public key's SubjectPublicKeyInfo (DER), without padding."""
+    """Hex SHA-256 of the public key's SubjectPublicKeyInfo (DER)."""
     der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+    return hashlib.sha256(der).hexdigest()
 
 
 def _load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -3,20 +3,16 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.storage.schema.accounts import Account, ApiKey, HubFact
-from hub.storage.schema.devices import Device, Enrolment, Line
-from hub.storage.schema.messages import Batch, Conversation, Message
-from hub.storage.schema.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from hub.storage.schema.accounts import HubFact
 from hub.storage.types import table_of
 
 FactName = Literal["hub_epoch", "hold", "restored_at"]
 """`hub_epoch` names this life of the data, `hold` is there while a restored hub holds sending, `restored_at` says since when (ms)."""
 
 _FACT = table_of(HubFact)
-_WITH_IDS = (Account, ApiKey, Device, Enrolment, Line, Batch, Conversation, Message, WebhookEndpoint, WebhookEvent)
 
 
 def find_fact(conn: Connection, name: FactName) -> str | None:
@@ -36,10 +32,3 @@ def put_facts(conn: Connection, facts: Mapping[FactName, str]) -> None:
 def forget_fact(conn: Connection, name: FactName) -> None:
     """Remove a fact."""
     conn.execute(delete(_FACT).where(_FACT.c.name == name))
-
-
-def highest_id(conn: Connection) -> str | None:
-    """The youngest id stored anywhere: a hub whose clock went back must not make older ones."""
-    columns = [table_of(model).c.id for model in _WITH_IDS] + [table_of(WebhookDelivery).c.public_id]
-    found = [conn.execute(select(func.max(column))).scalar() for column in columns]
-    return max((value for value in found if value is not None), default=None)
