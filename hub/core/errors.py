@@ -64,7 +64,6 @@ class Code(StrEnum):
     HELD = "held"
     SHUTTING_DOWN = "shutting_down"
     STORAGE_UNAVAILABLE = "storage_unavailable"
-    CONFIGURATION = "configuration"
     INTERNAL = "internal"
 
 
@@ -329,12 +328,6 @@ CATALOGUE: Mapping[Code, Problem] = MappingProxyType(
                 "The hub cannot reach its database",
                 "Nothing was stored. Send the same request again after Retry-After.",
                 retryable=True,
-            ),
-            _entry(
-                Code.CONFIGURATION,
-                500,
-                "A setting of the hub is not right",
-                "Correct what the detail names and start the hub again.",
             ),
             _entry(
                 Code.INTERNAL,

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from hub.core.errors import Code, HubError
+from hub.config import ConfigurationError
 from hub.storage.transaction import DialectName
 
 Purpose = Literal["write", "read", "checkpoint"]
@@ -33,21 +33,19 @@ STATEMENT_MS = {"write": 30_000, "read": 30_000, "checkpoint": 30_000}
 
 
 def dialect_of(url: str) -> DialectName:
-    """Which database a URL names. Raises `HubError("configuration")` for anything else."""
+    """Which database a URL names. Raises `ConfigurationError` for anything else."""
     if url.startswith("sqlite:///"):
         return "sqlite"
     if url.startswith(("postgresql://", "postgresql+psycopg://")):
         return "postgresql"
-    raise HubError(
-        Code.CONFIGURATION, "The database URL must be sqlite:///path or postgresql://user:password@host/name."
-    )
+    raise ConfigurationError("The database URL must be sqlite:///path or postgresql://user:password@host/name.")
 
 
 def sqlite_path(url: str) -> Path:
     """The file a `sqlite:///…` URL names. A database in memory is refused: nothing in it would survive the process."""
     database = make_url(url).database
     if not database or database == ":memory:":
-        raise HubError(Code.CONFIGURATION, "The database URL names no file: use sqlite:///path.")
+        raise ConfigurationError("The database URL names no file: use sqlite:///path.")
     return Path(database).absolute()
 
 

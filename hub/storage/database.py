@@ -76,7 +76,7 @@ class Database:
     ) -> Database:
         """Open `sqlite:///path` or `postgresql://…`; nothing is read or changed until `migrate` is called.
 
-        Raises `HubError("configuration")` when another process serves this SQLite file, or the URL names no database.
+        Raises `ConfigurationError` when another process serves this SQLite file, or the URL names no database.
         """
         return cls(
             url,
@@ -91,7 +91,7 @@ class Database:
     def migrate(self) -> str:
         """Bring the schema up to this program's, then go on above the ids that are stored. Returns the schema's revision.
 
-        Blocks; call it before anything else. Raises `HubError("configuration")` for a database of a newer program.
+        Blocks; call it before anything else. Raises `ConfigurationError` for a database of a newer program.
         """
         revision = migrate(self.url)
         self._ids.raise_to(self.read_now(highest_id_ms))

@@ -7,7 +7,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from hub.core.errors import Code, HubError
+from hub.config import ConfigurationError
 
 
 class FileLock:
@@ -19,7 +19,7 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises `HubError("configuration")` with a sentence that names the process that has it."""
+        """Take the lock. Raises `ConfigurationError` with a sentence that names the process that has it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -27,7 +27,7 @@ class FileLock:
         except OSError as error:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
             os.close(descriptor)
-            raise HubError(Code.CONFIGURATION, self._sentence(holder)) from error
+            raise ConfigurationError(self._sentence(holder)) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor

@@ -14,7 +14,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from hub.core.errors import Code, HubError
+from hub.config import ConfigurationError
 from hub.log import get_logger
 from hub.storage.connect import open_engine
 from hub.storage.schema import METADATA
@@ -29,7 +29,7 @@ ADVISORY_LOCK = 0x48554231
 def migrate(url: str, target: str = "head") -> str:
     """Run the missing migrations up to `target`; returns the revision the database then has.
 
-    Raises `HubError("configuration")` when the database was written by a newer program, before anything is changed.
+    Raises `ConfigurationError` when the database was written by a newer program, before anything is changed.
     """
     engine = open_engine(url, "write")
     try:
@@ -85,8 +85,7 @@ def _upgrade(connection: Connection, target: str) -> None:
 def _refuse_newer(scripts: ScriptDirectory, revision: str | None) -> None:
     known = {script.revision for script in scripts.walk_revisions()}
     if revision is not None and revision not in known:
-        raise HubError(
-            Code.CONFIGURATION,
+        raise ConfigurationError(
             f"The database has schema {revision}, which this program does not know: it knows up to {newest_revision()}. "
-            "A newer version of the hub has used it. Start that version, or restore a backup made before the upgrade.",
+            "A newer version of the hub has used it. Start that version, or restore a backup made before the upgrade."
         )

@@ -142,6 +142,13 @@ def test_ids_of_one_millisecond_that_run_out_spill_into_the_next() -> None:
     assert ids.time_of(second) == NOW + 1
 
 
+def test_ids_rise_even_without_randomness() -> None:
+    source = IdSource(0, lambda n: b"\0" * n)
+    issued = [source.next(NOW) for _ in range(5)]
+    assert issued == sorted(set(issued))
+    assert {ids.time_of(id_) for id_ in issued} == {NOW}
+
+
 def test_ids_of_one_millisecond_are_not_guessed_by_counting() -> None:
     source = IdSource(0, random.Random(2).randbytes)
     values = [int(ids.to_hex30(source.next(NOW)), 16) for _ in range(100)]
