@@ -1,0 +1,1 @@
+"""Accounts and what acts for them: API keys, their verified cache, typed settings, and the box that keeps secrets encrypted."""
