@@ -70,6 +70,10 @@ class Live:
         self._watchers[account_id].add(watcher)
         return watcher
 
+    def watching(self, account_id: str) -> int:
+        """How many watch an account."""
+        return len(self._watchers.get(account_id, ()))
+
     def leave(self, watcher: Watcher) -> None:
         """Stop watching."""
         watchers = self._watchers.get(watcher.account_id)

@@ -141,7 +141,7 @@ async def test_a_key_revoked_while_it_was_being_read_is_not_remembered(accounts:
 
     async def read_then_revoke(fn: object, *args: object) -> object:
         nonlocal revoked
-        found = await read(fn, *args)  # type: ignore[arg-type]
+        found: object = await read(fn, *args)  # type: ignore[arg-type]
         if not revoked:
             revoked = True
             await accounts.revoke(row.id)
