@@ -17,6 +17,8 @@ import msgspec
 from hub.core.clock import UtcMs
 
 DEFAULT_PER_MINUTE = 20
+BUCKET_MS = 5_000
+"""What is sent is stored added up over so much time: exact enough for a pace per minute, few enough rows for a month's sum."""
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -127,17 +129,17 @@ def _calendar(window: Window, used: int, cap: int | None, starts_anew: UtcMs, no
     return _Room(window, cap - used, now if used + want <= cap else starts_anew)
 
 
-def from_minutes(buckets: Iterable[tuple[int, int]]) -> tuple[Sent, ...]:
-    """Recent usage from stored (minute since the epoch, segments) rows.
+def from_buckets(buckets: Iterable[tuple[UtcMs, int]]) -> tuple[Sent, ...]:
+    """Recent usage from stored (start of its five seconds, segments) rows.
 
-    Each counts as sent in its minute's last millisecond: after a restart a line may wait a little longer, never too short.
+    Each counts as sent in the last millisecond of its five seconds: a line may wait a little longer than it must, never too short.
     """
-    return tuple(Sent(minute * MINUTE_MS + MINUTE_MS - 1, segments) for minute, segments in sorted(buckets))
+    return tuple(Sent(at + BUCKET_MS - 1, segments) for at, segments in sorted(buckets))
 
 
-def minute_of(at: UtcMs) -> int:
-    """The minute since the epoch that a time is in."""
-    return at // MINUTE_MS
+def bucket_of(at: UtcMs) -> UtcMs:
+    """The start of the five seconds that a time is in."""
+    return at // BUCKET_MS * BUCKET_MS
 
 
 def day_start(now: UtcMs, utc_offset_seconds: int = 0) -> UtcMs:

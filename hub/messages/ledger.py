@@ -18,7 +18,6 @@ from hub.core import moves, reports
 from hub.core.clock import UtcMs
 from hub.core.effects import Effect, LiveHint, WakeAt
 from hub.core.events import EventType, events_of
-from hub.core.pacing import minute_of
 from hub.core.retry import sms_retry_at
 from hub.core.status import SETTLED, UNBOUND, Decision, MessageView, Status, Word, fold
 from hub.messages.announce import message_event
@@ -83,9 +82,16 @@ class Ledger:
         self._entries: dict[str, Entry] = {}
         self._hops: list[Hop] = []
         self._announced: list[tuple[MessageRow, EventType, UtcMs]] = []
-        self._used: dict[tuple[str, str, int], int] = {}
+        self._used: dict[tuple[str, str], int] = {}
         self._wake_at: UtcMs | None = None
         self._load(set(refs))
+
+    def add(self, row: MessageRow) -> Entry:
+        """Take in a message that this transaction has locked already."""
+        entry = self._entries.get(row.id)
+        if entry is None:
+            entry = self._entries[row.id] = Entry(row, self._view_of(row))
+        return entry
 
     def find(self, account_id: str, message_id: str) -> Entry | None:
         """The message, if it is this account's."""
@@ -121,6 +127,12 @@ class Ledger:
         for event in events_of(decision.transitions):
             self._announced.append((copy.copy(row), event, at))
         return decision
+
+    def refuse(self, entry: Entry, word: Word, actor: Actor, why_not: str) -> None:
+        """Keep a word on the timeline without letting it change anything."""
+        decision = Decision(view=entry.view, is_applied=False, why_not=why_not)
+        facts = facts_of(word, decision, tries=0, retry_at=None, segments=entry.row.segments)
+        self.tell(entry, kind_of(word, decision), actor, facts, at=_time_of(word, self.tx.now), is_applied=False)
 
     def tell(
         self,
@@ -158,6 +170,11 @@ class Ledger:
             setattr(entry.row, name, value)
         entry.is_changed = True
 
+    def renew_offer(self, entry: Entry) -> None:
+        """The open offer is made again: its time to be accepted starts now."""
+        entry.row.offered_at = self.tx.now
+        entry.is_changed = True
+
     def close(self) -> tuple[Effect, ...]:
         """Write everything, and return what must happen after the commit."""
         changed = [entry for entry in self._entries.values() if entry.is_changed]
@@ -165,7 +182,7 @@ class Ledger:
         stored.write_messages(conn, [entry.row for entry in changed if not entry.is_moved], with_place=False)
         stored.write_messages(conn, [entry.row for entry in changed if entry.is_moved], with_place=True)
         stored.insert_hops(conn, self._hops)
-        add_usage(self.tx, [(*key, segments) for key, segments in self._used.items()])
+        add_usage(self.tx, self._used)
         effects: list[Effect] = [LiveHint(entry.row.account_id, "message", entry.row.id) for entry in changed]
         if self._wake_at is not None:
             effects.append(WakeAt(self._wake_at))
@@ -179,7 +196,7 @@ class Ledger:
         rows = stored.lock_messages(self.tx.conn, {account for account, _ in refs}, {id_ for _, id_ in refs})
         for row in rows:
             if (row.account_id, row.id) in refs:
-                self._entries[row.id] = Entry(row, self._view_of(row))
+                self.add(row)
 
     def _view_of(self, row: MessageRow) -> MessageView:
         return MessageView(
@@ -264,7 +281,7 @@ class Ledger:
 
     def _count_usage(self, row: MessageRow) -> None:
         if row.line_id is not None:
-            key = (row.account_id, row.line_id, minute_of(self.tx.now))
+            key = (row.account_id, row.line_id)
             self._used[key] = self._used.get(key, 0) + row.segments
 
     # --- events

@@ -5,7 +5,7 @@ offer looks again, and until a phone has it the text can still move.
 """
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import msgspec
 from hub.accounts.settings import AccountSettings, read_settings
 from hub.core.clock import UtcMs
 from hub.core.commands import AnyLine, ByDevice, ByLine, ByName, Sender
-from hub.core.pacing import Allowance, Limits, Usage, allowance, day_start, from_minutes, minute_of, month_start
+from hub.core.pacing import HOUR_MS, Allowance, Limits, Usage, allowance, day_start, from_buckets, month_start
 from hub.core.routing import Choice, LineView, Routed, RouteRequest, choose
 from hub.messages.threads import conversation_id
 from hub.storage.conversations import LastContact, last_contacts
@@ -34,7 +34,6 @@ from hub.storage.usage import recent_usage, usage_since
 
 AWAY_SECONDS = 60.0
 """How long a phone that lost its connection still counts as there: most come back within seconds."""
-_HOUR_MINUTES = 61
 
 
 class Wish(NamedTuple):
@@ -60,23 +59,23 @@ class LineBook:
 
     # --- reading
 
-    def read_for(self, wishes: Sequence[Wish], *, all_of: Collection[str] = ()) -> None:
-        """Read the lines these messages could go by; of the accounts in `all_of`, every line."""
-        accounts = {wish.account_id for wish in wishes} | set(all_of)
+    def read_for(self, wishes: Sequence[Wish], *, also: Collection[str] = ()) -> None:
+        """Read the lines these messages could go by, and those with the ids in `also`."""
+        accounts = {wish.account_id for wish in wishes}
         for account_id, text in settings_of(self._tx.conn, accounts - set(self._settings)).items():
             self._settings[account_id] = read_settings(text)
-        named = {w.sender.line_id for w in wishes if isinstance(w.sender, ByLine)}
+        named = {w.sender.line_id for w in wishes if isinstance(w.sender, ByLine)} | set(also)
         self._keep(lines_by_id(self._tx.conn, accounts, named).values())
         devices = {w.sender.device_id for w in wishes if isinstance(w.sender, ByDevice)}
         self._keep(lines_in_devices(self._tx.conn, accounts, devices))
-        self._read_unnamed([wish for wish in wishes if isinstance(wish.sender, AnyLine | ByName)], all_of)
+        self._read_unnamed([wish for wish in wishes if isinstance(wish.sender, AnyLine | ByName)])
         self._make_views()
 
-    def _read_unnamed(self, wishes: Sequence[Wish], all_of: Collection[str]) -> None:
+    def _read_unnamed(self, wishes: Sequence[Wish]) -> None:
         whole = {
             w.account_id for w in wishes if isinstance(w.sender, ByName) or self.settings(w.account_id).default_pool
         }
-        for account_id in sorted(whole | set(all_of)):
+        for account_id in sorted(whole):
             self._keep(lines_of_account(self._tx.conn, account_id))
         for wish in wishes:
             if wish.account_id not in whole and wish.account_id not in self._sampled:
@@ -108,7 +107,7 @@ class LineBook:
         }
         are_many = [row.id for row in fresh.values() if len(self._rows[row.account_id]) > 1]
         depths = queue_depths(self._tx, are_many)
-        allowed = self.allowances(list(fresh.values()))
+        allowed = self._allowances(list(fresh.values()))
         for row in fresh.values():
             view = _view(row, depths.get(row.id, 0), allowed.get(row.id), self._tx.now - self._away_ms)
             self._views.setdefault(row.account_id, {})[row.id] = view
@@ -160,6 +159,13 @@ class LineBook:
         last = self._last.get((wish.account_id, wish.peer))
         return choose(views, request, last.line_id if last else None, now=self._tx.now)
 
+    def is_ready(self, account_id: str, line_id: str) -> bool:
+        """Whether this line can send now; one that was not read, or was removed, cannot."""
+        view = self._views.get(account_id, {}).get(line_id)
+        if view is None:
+            return False
+        return isinstance(choose([view], RouteRequest(sender=ByLine(line_id)), now=self._tx.now), Choice)
+
     def join(self, wish: Wish, line_id: str, segments: int) -> None:
         """A message joined this line's queue: the next message of the batch sees that, and the contact's new thread."""
         views = self._views[wish.account_id]
@@ -170,38 +176,36 @@ class LineBook:
             peer = (wish.account_id, wish.peer)
             self._last[peer] = max(contact, self._last.get(peer, contact))
 
-    # --- budgets
-
-    def allowances(self, rows: Sequence[LineRow], reserved: dict[str, int] | None = None) -> dict[str, Allowance]:
+    def _allowances(self, rows: Sequence[LineRow]) -> dict[str, Allowance]:
         """What each line with an hour, day or month budget may send; lines with only a pace are not in it."""
         capped = [row for row in rows if row.per_hour or row.per_day or row.per_month]
-        return line_allowances(self._tx, capped, self._offsets(capped), reserved or {})
+        if not capped:
+            return {}
+        offsets = {row.account_id: utc_offset(self.settings(row.account_id).time_zone, self._tx.now) for row in capped}
+        usage = line_usage(self._tx, capped, offsets)
+        return {
+            row.id: allowance(
+                usage[row.id], limits_of(row), self._tx.now, utc_offset_seconds=offsets.get(row.account_id, 0)
+            )
+            for row in capped
+        }
 
-    def _offsets(self, rows: Sequence[LineRow]) -> dict[str, int]:
-        return {row.account_id: utc_offset(self.settings(row.account_id).time_zone, self._tx.now) for row in rows}
 
-
-def line_allowances(
-    tx: Tx, rows: Sequence[LineRow], utc_offsets: dict[str, int], reserved: dict[str, int], want: int = 1
-) -> dict[str, Allowance]:
-    """What each of these lines may send now, from the usage that is stored; `reserved` are segments out on offer."""
+def line_usage(tx: Tx, rows: Sequence[LineRow], utc_offsets: Mapping[str, int]) -> dict[str, Usage]:
+    """What each of these lines has sent, as stored. `utc_offsets` by account; an account that is not in it counts in UTC."""
     if not rows:
         return {}
-    recent = recent_usage(tx.conn, [row.id for row in rows], minute_of(tx.now) - _HOUR_MINUTES)
+    recent = recent_usage(tx.conn, [row.id for row in rows], tx.now - HOUR_MS)
     today = _sums(tx, [row for row in rows if row.per_day], utc_offsets, day_start)
     month = _sums(tx, [row for row in rows if row.per_month], utc_offsets, month_start)
-    allowed = {}
-    for row in rows:
-        out = reserved.get(row.id, 0)
-        buckets = recent.get(row.id, []) + ([(minute_of(tx.now), out)] if out else [])
-        usage = Usage(
-            recent=from_minutes(_added_up(buckets)),
-            today=today.get(row.id, 0) + out,
-            this_month=month.get(row.id, 0) + out,
+    return {
+        row.id: Usage(
+            recent=from_buckets(recent.get(row.id, ())),
+            today=today.get(row.id, 0),
+            this_month=month.get(row.id, 0),
         )
-        offset = utc_offsets.get(row.account_id, 0)
-        allowed[row.id] = allowance(usage, limits_of(row), tx.now, want=want, utc_offset_seconds=offset)
-    return allowed
+        for row in rows
+    }
 
 
 def limits_of(row: LineRow) -> Limits:
@@ -209,20 +213,13 @@ def limits_of(row: LineRow) -> Limits:
     return Limits(per_minute=row.per_minute, per_hour=row.per_hour, per_day=row.per_day, per_month=row.per_month)
 
 
-def _added_up(buckets: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    totals: dict[int, int] = {}
-    for minute, segments in buckets:
-        totals[minute] = totals.get(minute, 0) + segments
-    return list(totals.items())
-
-
 def _sums(
-    tx: Tx, rows: Sequence[LineRow], utc_offsets: dict[str, int], start_of: Callable[[UtcMs, int], UtcMs]
+    tx: Tx, rows: Sequence[LineRow], utc_offsets: Mapping[str, int], start_of: Callable[[UtcMs, int], UtcMs]
 ) -> dict[str, int]:
     by_start: dict[int, list[str]] = {}
     for row in rows:
         start = start_of(tx.now, utc_offsets.get(row.account_id, 0))
-        by_start.setdefault(minute_of(start), []).append(row.id)
+        by_start.setdefault(start, []).append(row.id)
     sums: dict[str, int] = {}
     for since, line_ids in by_start.items():
         sums |= usage_since(tx.conn, line_ids, since)

@@ -11,7 +11,7 @@ class Enrolment(SQLModel, table=True):
 
     __tablename__ = "enrolment"
     __table_args__ = (
-        Index("enrolment_account", "account_id", "created_at"),
+        Index("enrolment_account", "account_id", "id"),
         Index("enrolment_expires", "expires_at"),
     )
 
@@ -39,10 +39,10 @@ class Device(SQLModel, table=True):
     __table_args__ = (
         Index("device_account", "account_id", "id"),
         Index("device_secret", "secret_sha256"),
-        # The two questions of the presence loop, answered without reading the phones that are fine.
+        # The two questions of the presence loop. `last_seen_at` is in no index, so that writing it stays cheap on PostgreSQL.
         Index(
             "device_online",
-            "last_seen_at",
+            "id",
             sqlite_where=text("is_online"),
             postgresql_where=text("is_online"),
         ),
@@ -88,6 +88,8 @@ class Device(SQLModel, table=True):
     """What the last written presence change said; live truth is the session table of the process that holds the socket."""
     online_since: int | None = Field(default=None, sa_type=UtcMillis)
     offline_since: int | None = Field(default=None, sa_type=UtcMillis)
+    offline_reason: str | None = Field(default=None, sa_type=CleanText)
+    """Why its last connection ended: the protocol's close word, or `closed`."""
     is_announced: bool = Field(default=False)
     """Whether `device:online` was the last of the two that customers were told."""
     pinged_at: int | None = Field(default=None, sa_type=UtcMillis)
@@ -118,10 +120,12 @@ class DeviceStream(SQLModel, table=True):
     contiguous: int = Field(default=0, sa_type=Int64)
     """Every number up to this one is stored or known to be gone."""
     contiguous_uuid: str | None = Field(default=None, sa_type=CleanText)
-    highest: int = Field(default=0, sa_type=Int64)
-    """The highest number heard of."""
+    given_out: int = Field(default=0, sa_type=Int64)
+    """The highest number the phone is known to have used."""
+    received: int = Field(default=0, sa_type=Int64)
+    """The highest number that came on the current connection."""
     asked: int = Field(default=0, sa_type=Int64)
-    """The end of the `resend` asked for in the current connection."""
+    """The end of the last `resend` of the current connection."""
     beyond: str = Field(default="[]", sa_type=CleanText)
     """JSON [[n, uuid, at], …]: numbers above `contiguous` that arrived already."""
     used_no: int = Field(default=0, sa_type=Int64)
@@ -164,6 +168,12 @@ class DeviceEvent(SQLModel, table=True):
             sqlite_where=text("outcome = 'quarantined'"),
             postgresql_where=text("outcome = 'quarantined'"),
         ),
+        Index(
+            "device_event_deferred",
+            "received_at",
+            sqlite_where=text("outcome = 'deferred'"),
+            postgresql_where=text("outcome = 'deferred'"),
+        ),
     )
 
     device_id: str = Field(primary_key=True, sa_type=CleanText)
@@ -176,7 +186,8 @@ class DeviceEvent(SQLModel, table=True):
     """The phone's time, corrected by its offset to the hub."""
     received_at: int = Field(sa_type=UtcMillis)
     outcome: str = Field(sa_type=CleanText)
-    """`applied`, `not_applied`, `stored` (a type this version does not know) or `quarantined` (its payload did not parse)."""
+    """`applied`, `not_applied`, `stored` (nothing to apply: a type this version does not know), `quarantined` (its payload did not
+    parse), or `deferred` (a failure told to a restored hub: judged when the hold ends)."""
     why: str | None = Field(default=None, sa_type=CleanText)
     message_id: str | None = Field(default=None, sa_type=CleanText)
     payload: str = Field(sa_type=CleanText)
@@ -247,14 +258,14 @@ class Line(SQLModel, table=True):
 
 
 class LineUsage(SQLModel, table=True):
-    """Segments handed to a line's radio, per minute bucket: what pacing and budgets are counted from."""
+    """Segments handed to a line's radio, added up over five seconds: what pacing and budgets are counted from."""
 
     __tablename__ = "line_usage"
-    __table_args__ = (Index("line_usage_minute", "minute"),)
+    __table_args__ = (Index("line_usage_at", "at"),)
 
     line_id: str = Field(primary_key=True, sa_type=CleanText)
-    minute: int = Field(primary_key=True, sa_type=Int64)
-    """Minutes since the epoch."""
+    at: int = Field(primary_key=True, sa_type=UtcMillis)
+    """When the five seconds began (`hub.core.pacing.bucket_of`)."""
     account_id: str = Field(sa_type=CleanText)
     segments: int = Field(sa_type=Int64)
 

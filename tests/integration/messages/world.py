@@ -25,6 +25,8 @@ from tests.fakes import FakeClock
 ACCOUNT = "a" * 24
 STRANGER = "b" * 24
 PEER = "+491701234567"
+ANY = AnyLine()
+GERMAN = SendLimits(default_region="DE")
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -120,8 +122,8 @@ class World:
         *to: str,
         text: str = "hello",
         account_id: str = ACCOUNT,
-        sender: Sender = AnyLine(),
-        limits: SendLimits = SendLimits(default_region="DE"),
+        sender: Sender = ANY,
+        limits: SendLimits = GERMAN,
         priority: int = NORMAL,
         **values: Any,
     ) -> PreparedSend:

@@ -139,12 +139,17 @@ def test_more_used_than_allowed_leaves_nothing_not_less() -> None:
     assert allowance(Usage(today=90), Limits(per_day=50), NOW).segments_now == 0
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(1, 9)), max_size=9, unique_by=lambda row: row[0]))
-def test_stored_minutes_count_at_least_as_long_as_the_truth(rows: list[tuple[int, int]]) -> None:
-    for sent, (minute, segments) in zip(pacing.from_minutes(rows), sorted(rows), strict=True):
-        assert pacing.minute_of(sent.at) == minute
-        assert sent.at >= minute * MINUTE_MS + MINUTE_MS - 1
-        assert sent.segments == segments
+@given(st.integers(0, 10**12), st.integers(1, 9))
+def test_stored_usage_counts_at_least_as_long_as_the_truth(at: int, segments: int) -> None:
+    (sent,) = pacing.from_buckets([(pacing.bucket_of(at), segments)])
+    assert at <= sent.at < at + pacing.BUCKET_MS
+    assert pacing.bucket_of(sent.at) == pacing.bucket_of(at)
+    assert sent.segments == segments
+
+
+def test_stored_usage_is_oldest_first() -> None:
+    stored = pacing.from_buckets([(10_000, 1), (5_000, 2)])
+    assert [sent.segments for sent in stored] == [2, 1]
 
 
 @given(st.integers(0, 4 * 10**12), offsets)

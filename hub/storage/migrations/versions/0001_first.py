@@ -192,7 +192,8 @@ def _device_stream() -> None:
         sa.Column("account_id", TEXT, nullable=False),
         sa.Column("contiguous", sa.BigInteger(), nullable=False),
         sa.Column("contiguous_uuid", TEXT, nullable=True),
-        sa.Column("highest", sa.BigInteger(), nullable=False),
+        sa.Column("given_out", sa.BigInteger(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("asked", sa.BigInteger(), nullable=False),
         sa.Column("beyond", TEXT, nullable=False),
         sa.Column("used_no", sa.BigInteger(), nullable=False),
@@ -233,12 +234,12 @@ def _line_usage() -> None:
     op.create_table(
         "line_usage",
         sa.Column("line_id", TEXT, nullable=False),
-        sa.Column("minute", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("account_id", TEXT, nullable=False),
         sa.Column("segments", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("line_id", "minute"),
+        sa.PrimaryKeyConstraint("line_id", "at"),
     )
-    op.create_index("line_usage_minute", "line_usage", ["minute"], unique=False)
+    op.create_index("line_usage_at", "line_usage", ["at"], unique=False)
 
 
 def _message() -> None:
@@ -732,7 +733,7 @@ def _wh_endpoint() -> None:
         sa.Column("rate_per_second", sa.BigInteger(), nullable=True),
         sa.Column("order_mode", TEXT, nullable=False),
         sa.Column("schedule", TEXT, nullable=False),
-        sa.Column("max_age_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("max_age_seconds", sa.BigInteger(), nullable=True),
         sa.Column("success_rule", TEXT, nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),

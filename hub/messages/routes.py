@@ -1,0 +1,120 @@
+"""Messages that wait in the hub and change their line: because they had none, or because theirs cannot send.
+
+Until a phone's `accepted` is committed a message is nobody's, so it may move as often as it helps. Pinned ones stay.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from hub.core import moves
+from hub.core.commands import AnyLine, Sender
+from hub.core.effects import Effect, WakeDispatch
+from hub.core.routing import Choice, NoLine
+from hub.core.status import WAITING
+from hub.core.timeline import Kind
+from hub.messages.ledger import HUB, Entry, Ledger
+from hub.messages.lines import AWAY_SECONDS, LineBook, Wish
+from hub.messages.threads import conversation_id, merged
+from hub.storage.conversations import Touch, touch_conversations
+from hub.storage.messages import MessageRow
+from hub.storage.transaction import Done, Refused, Tx
+
+_SENDER = msgspec.json.Decoder(Sender)
+
+
+class Reroute(msgspec.Struct, frozen=True, kw_only=True):
+    """Look for another line for a waiting message; `away_seconds` is how long its phone may be gone first."""
+
+    account_id: str
+    message_id: str
+    away_seconds: float = AWAY_SECONDS
+
+    def keys(self) -> tuple[str, ...]:
+        """What orders this command."""
+        return (f"message:{self.message_id}",)
+
+
+def reroute(tx: Tx, commands: Sequence[Reroute]) -> list[Done[bool] | Refused]:
+    """Move each message to a line that can send it now; the value says whether it moved.
+
+    A message without a line joins the best queue there is, one whose line is ready or that has no better way stays.
+    """
+    ledger = Ledger(tx, [(command.account_id, command.message_id) for command in commands])
+    entries = [ledger.find(command.account_id, command.message_id) for command in commands]
+    free = [entry for entry in entries if entry is not None and _is_free(entry)]
+    away_seconds = min((command.away_seconds for command in commands), default=AWAY_SECONDS)
+    woken = _route(ledger, free, away_seconds=away_seconds, is_leaving=False)
+    effects = (*ledger.close(), *woken)
+    outcomes: list[Done[bool] | Refused] = [Done(entry is not None and entry.is_moved) for entry in entries]
+    if outcomes and effects:
+        outcomes[0] = Done(entries[0] is not None and entries[0].is_moved, effects)
+    return outcomes
+
+
+def move_on(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Effect, ...]:
+    """Give messages whose line just failed them another one, where one is ready; the others keep waiting where they are."""
+    return _route(ledger, [entry for entry in entries if _is_free(entry)], away_seconds=0.0, is_leaving=True)
+
+
+def sender_of(row: MessageRow) -> Sender:
+    """What the request asked for."""
+    return _SENDER.decode(row.sender) if row.sender else AnyLine()
+
+
+def _is_free(entry: Entry) -> bool:
+    row = entry.row
+    return entry.status in WAITING and row.offered_at is None and not (row.is_pinned and row.line_id is not None)
+
+
+def _route(ledger: Ledger, entries: Sequence[Entry], *, away_seconds: float, is_leaving: bool) -> tuple[Effect, ...]:
+    if not entries:
+        return ()
+    book = LineBook(ledger.tx, away_seconds=away_seconds)
+    wishes = [Wish(entry.row.account_id, sender_of(entry.row), entry.row.peer) for entry in entries]
+    book.read_for(wishes, also={entry.row.line_id for entry in entries if entry.row.line_id is not None})
+    touches: list[Touch] = []
+    woken: dict[str, set[str]] = {}
+    for entry, wish in zip(entries, wishes, strict=True):
+        line_id = _choose(ledger, book, entry, wish, is_leaving)
+        if line_id is not None:
+            touches.append(_touch(ledger.tx, entry.row, line_id))
+            woken.setdefault(wish.account_id, set()).add(line_id)
+    touch_conversations(ledger.tx, merged(touches))
+    return tuple(WakeDispatch(account_id, tuple(sorted(lines))) for account_id, lines in woken.items())
+
+
+def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving: bool) -> str | None:
+    """The new line of a message that got one."""
+    row = entry.row
+    if row.line_id is None:
+        routed = book.choose_to_wait(wish, row.segments)
+    else:
+        avoid = frozenset({row.line_id}) if is_leaving else frozenset()
+        routed = book.choose(wish, row.segments, avoid=avoid)
+    if isinstance(routed, NoLine):
+        if routed.is_permanent and not is_leaving:
+            ledger.apply(entry, moves.NoRoute(message_id=row.id, at=ledger.tx.now), HUB)
+        return None
+    if routed.line_id == row.line_id or not (is_leaving or row.line_id is None or _cannot_send(book, row, wish)):
+        return None
+    _move(ledger, book, entry, wish, routed)
+    return routed.line_id
+
+
+def _cannot_send(book: LineBook, row: MessageRow, wish: Wish) -> bool:
+    return not book.is_ready(wish.account_id, row.line_id or "")
+
+
+def _move(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, choice: Choice) -> None:
+    row = entry.row
+    why = choice.why if row.line_id is None else "failover"
+    facts = {"line_id": choice.line_id, "from_line_id": row.line_id, "why": why, "sentence": choice.sentence}
+    ledger.tell(entry, Kind.ROUTED, HUB, {name: value for name, value in facts.items() if value is not None})
+    thread = conversation_id(row.account_id, choice.line_id, row.peer)
+    ledger.change_place(entry, line_id=choice.line_id, line_why=why, conversation_id=thread)
+    book.join(wish, choice.line_id, row.segments)
+
+
+def _touch(tx: Tx, row: MessageRow, line_id: str) -> Touch:
+    return Touch(row.conversation_id or "", row.account_id, line_id, row.peer, tx.now, row.id, "mt", 0)
