@@ -6,8 +6,11 @@ leaves no chance to tidy up, exactly as when Android takes the process away or t
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, get_args
+
+from device_protocol.frames import Accepted, Ack, Event, Go, HubFrame, Job, JobState, PhoneFrame
+from device_protocol.phone_store import PutEvent, PutJob, Write
 
 Failpoint = Literal[
     "job.received",
@@ -44,6 +47,28 @@ class Failpoints:
         self._left[name] = left - 1
         if left == 1:
             self._die()
+
+    def reading(self, frame: HubFrame) -> None:
+        """A frame of the hub was read and nothing came of it yet."""
+        if name := _READ.get(type(frame)):
+            self.passing(name)
+
+    def stored(self, writes: Iterable[Write]) -> None:
+        """These writes are on disk, and nobody knows."""
+        for write in writes:
+            if isinstance(write, PutJob) and write.job.state is JobState.ACCEPTED:
+                self.passing("job.stored")
+            elif isinstance(write, PutEvent):
+                self.passing("event.stored")
+
+    def sent(self, frame: PhoneFrame) -> None:
+        """This frame is with the network."""
+        if name := _SENT.get(type(frame)):
+            self.passing(name)
+
+
+_READ: Final[dict[type[HubFrame], Failpoint]] = {Job: "job.received", Go: "go.read", Ack: "ack.read"}
+_SENT: Final[dict[type[PhoneFrame], Failpoint]] = {Accepted: "accepted.sent", Event: "event.sent"}
 
 
 def read_plan(text: str) -> dict[str, int]:

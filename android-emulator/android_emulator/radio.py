@@ -5,7 +5,6 @@ segments a minute for one app (`sms_outgoing_check_max_count`, AOSP SmsUsageMoni
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +14,7 @@ from android_emulator.air import Air, Segment
 from android_emulator.cell_network import CellNetwork, Text
 from android_emulator.clock import Clock
 from android_emulator.magic_numbers import MagicNumbers
+from android_emulator.pace import SegmentWindow
 from android_emulator.radio_outcomes import LIMIT_EXCEEDED, NO_SERVICE, RADIO_OFF, Outcome, OutcomeScript, Report
 from android_emulator.result_codes import ResultCode
 
@@ -56,28 +56,6 @@ class RadioListener:
     """(segment, TP-Status)."""
 
 
-class OsSendLimit:
-    """The system's count of segments an app may send in a window; `segments=0` means no limit."""
-
-    def __init__(self, clock: Clock, segments: int = 30, seconds: float = 60) -> None:
-        self.segments = segments
-        self.seconds = seconds
-        self._clock = clock
-        self._sent: deque[float] = deque()
-
-    def admits(self, segments: int) -> bool:
-        """Count these segments in, or refuse all of them."""
-        if not self.segments:
-            return True
-        now = self._clock.elapsed_seconds()
-        while self._sent and self._sent[0] <= now - self.seconds:
-            self._sent.popleft()
-        if len(self._sent) + segments > self.segments:
-            return False
-        self._sent.extend([now] * segments)
-        return True
-
-
 class Radio:
     """One phone's radio. Texts leave one after the other; delivery reports are waited for in the background."""
 
@@ -92,7 +70,7 @@ class Radio:
     ) -> None:
         self.service = Service.IN_SERVICE
         self.script = script or OutcomeScript(MagicNumbers().outcome_for)
-        self.limit = OsSendLimit(clock, os_segments_per_minute)
+        self.os_limit = SegmentWindow(clock, os_segments_per_minute)
         self._air = air
         self._clock = clock
         self._network = network
@@ -122,9 +100,16 @@ class Radio:
             return RADIO_OFF
         if self.service is Service.NO_SERVICE:
             return NO_SERVICE
-        if not self.limit.admits(len(call.segments)):
+        if not self._os_admits(len(call.segments)):
             return LIMIT_EXCEEDED
         return self.script.choose(call.recipient, call.text)
+
+    def _os_admits(self, segments: int) -> bool:
+        limit = self.os_limit
+        if limit.segments and (segments > limit.segments or limit.wait_seconds(segments) > 0):
+            return False
+        limit.count(segments)
+        return True
 
     async def _send_segment(self, call: RadioCall, segment: int, outcome: Outcome, listener: RadioListener) -> None:
         if outcome.is_aired(segment):

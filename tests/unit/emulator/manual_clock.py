@@ -15,6 +15,9 @@ class ManualClock:
     def wall_ms(self) -> int:
         return self._wall_ms + round(self._elapsed * 1000)
 
+    def steady_ms(self) -> int:
+        return self.wall_ms()
+
     def elapsed_seconds(self) -> float:
         return self._elapsed
 

@@ -6,11 +6,11 @@ import pytest
 from android_emulator.air import MemoryAir
 from android_emulator.cell_network import CellNetwork, Text
 from android_emulator.magic_numbers import BEHAVIOURS, RECOVERS, MagicNumbers
+from android_emulator.pace import SegmentWindow
 from android_emulator.radio import (
     TP_DELIVERED,
     TP_FAILED,
     TP_STILL_TRYING,
-    OsSendLimit,
     Radio,
     RadioCall,
     RadioListener,
@@ -139,8 +139,14 @@ async def test_the_systems_limit_counts_segments_in_a_sliding_minute() -> None:
     assert len(bench.air.aired) == 4
 
 
-def test_a_limit_of_zero_admits_everything() -> None:
-    assert OsSendLimit(ManualClock(), segments=0).admits(10_000)
+def test_no_limit_admits_everything_and_a_long_text_waits_for_an_empty_window() -> None:
+    clock = ManualClock()
+    assert SegmentWindow(clock, 0).wait_seconds(10_000) == 0
+    window = SegmentWindow(clock, 3)
+    assert window.wait_seconds(5) == 0
+    window.count(2)
+    assert window.wait_seconds(1) == 0
+    assert window.wait_seconds(5) == 60
 
 
 async def test_a_delay_holds_the_text_back_and_those_behind_it() -> None:

@@ -1,0 +1,451 @@
+"""An emulated phone, for tests and demos: switch it on, let things happen to it, and wait for what must follow.
+
+    async with EmulatedPhone(sims=[SimCard("8901", "+14155550101")], network=network) as phone:
+        await phone.enrol(qr_picture)
+        await phone.wait_online()
+        await phone.receive_text("+14155550199", "Are you open today?")
+        await phone.wait_acknowledged()
+
+It keeps its memory when it is switched off, crashed and switched on again. Nothing here sleeps: conditions are waited for.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from android_emulator.air import Air, MemoryAir
+from android_emulator.cell_network import CellNetwork, Text
+from android_emulator.channel import Channel, Closed
+from android_emulator.clock import PhoneClock
+from android_emulator.conditions import PATIENCE_SECONDS, Conditions
+from android_emulator.enrolling import complete, prepare, read_invitation
+from android_emulator.failpoints import Failpoints
+from android_emulator.handset import Handset
+from android_emulator.hub_client import HubClient
+from android_emulator.inbound import call_missed, mms_waits, text_received
+from android_emulator.misbehaviour import Misbehaviour
+from android_emulator.radio import Radio, Service
+from android_emulator.radio_outcomes import OutcomeScript
+from android_emulator.sim import InsertedSim, SimCard, SimTray
+from android_emulator.store import DurableStore, Store, VolatileStore
+from android_emulator.uplink import Timing, Transport, Uplink, describe
+from android_emulator.websocket import open_websocket
+from device_protocol.codec import encode
+from device_protocol.frames import App, Bye, Hello, JobState
+from device_protocol.payloads import Payload, SimChanged
+from device_protocol.phone_store import PhoneJob, StoredEvent
+
+APP: Final = App("1.0.0-emulator", "14", "Handset Hub", "Emulated phone")
+_ALL_EVENTS: Final = 1_000_000
+
+
+def _silent(_sentence: str) -> None:
+    """For phones whose steps nobody reads."""
+
+
+class EmulatedPhone:
+    """One phone. Everything it is made of can be reached and bent: `radio`, `tray`, `clock`, `misbehaviour`."""
+
+    def __init__(
+        self,
+        store: Path | VolatileStore | None = None,
+        *,
+        sims: Iterable[SimCard] = (),
+        network: CellNetwork | None = None,
+        air: Air | None = None,
+        clock: PhoneClock | None = None,
+        timing: Timing | None = None,
+        transport: Transport = "auto",
+        http: httpx.AsyncClient | None = None,
+        os_segments_per_minute: int = 30,
+        failpoints: Failpoints | None = None,
+        app: App = APP,
+        say: Callable[[str], None] = _silent,
+        is_ticking: bool = True,
+    ) -> None:
+        """`store` is a file that survives the process, or a memory in this one. `os_segments_per_minute` 0 lifts Android's
+        limit. `say` gets each step in plain words. Without `is_ticking` somebody else calls `tick` every few seconds.
+        """
+        self.tray = SimTray()
+        self.network = network or CellNetwork()
+        self.air = air or MemoryAir()
+        self.clock = clock or PhoneClock()
+        self.script: OutcomeScript | None = None
+        self._memory: Path | VolatileStore = store or VolatileStore()
+        self._timing = timing or Timing()
+        self._transport: Transport = transport
+        self._http = http
+        self._os_segments_per_minute = os_segments_per_minute
+        self._failpoints = failpoints or Failpoints()
+        self._app = app
+        self._say = say
+        self._is_ticking = is_ticking
+        self._handset: Handset | None = None
+        self._uplink: Uplink | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._conditions = Conditions(self.describe)
+        for slot, card in enumerate(sims):
+            self.tray.insert(slot, card)
+
+    # --- on and off
+
+    async def __aenter__(self) -> Self:
+        await self.switch_on()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.is_on:
+            await self.switch_off()
+
+    @property
+    def is_on(self) -> bool:
+        return self._handset is not None
+
+    async def switch_on(self) -> None:
+        """Start the app; it connects by itself once it is enrolled."""
+        radio = Radio(
+            self.air,
+            self.clock,
+            network=self.network,
+            script=self.script,
+            os_segments_per_minute=self._os_segments_per_minute,
+        )
+        self.script = radio.script
+        handset = Handset(
+            self._open_store(), radio, self.tray, self.clock, app=self._app, failpoints=self._failpoints, say=self._say
+        )
+        handset.on_change = self._conditions.look_again
+        self._handset = handset
+        handset.start()
+        self._uplink = Uplink(handset, timing=self._timing, transport=self._transport, http=self._http, say=self._say)
+        self._tasks = [asyncio.create_task(self._uplink.run())]
+        if self._is_ticking:
+            self._tasks.append(asyncio.create_task(self._tick_for_ever()))
+        for sim in self.tray.inserted():
+            await self._attach(sim.card)
+
+    async def switch_off(self) -> None:
+        """Shut down in order: the hub sees the socket close. Texts wait in the network from here on."""
+        if (channel := self._channel()) is not None:
+            channel.close(1001, "")
+        await self.crash()
+
+    async def crash(self) -> None:
+        """Lose everything that was not on disk, in the middle of whatever was going on, without a word to the hub."""
+        handset = self.handset
+        for sim in self.tray.inserted():
+            self.network.detach(sim.card.number)
+        channel = self._channel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await handset.stop()
+        if channel is not None:
+            await channel.closed
+        self._handset = self._uplink = None
+        self._conditions.look_again()
+
+    async def restart(self) -> None:
+        """Crash and switch on again."""
+        await self.crash()
+        await self.switch_on()
+
+    def tick(self) -> None:
+        """Let the phone look at the clock now."""
+        self.handset.tick()
+
+    # --- joining a hub
+
+    async def enrol(self, qr: str | bytes) -> str:
+        """Enrol by the text of a QR code or a PNG picture of it; returns the device id. The same code may be tried again.
+
+        Raises EnrolmentError and QrError for the code, HubError for the hub's refusal, HubUnreachableError.
+        """
+        handset = self.handset
+        enrolment = prepare(handset.store, read_invitation(qr))
+        async with HubClient(enrolment.hub_url, enrolment.pins, self._http) as client:
+            enrolled = await complete(handset.store, enrolment, client, describe(handset))
+        self._say(f"enrolled at {enrolled.hub_url} as {enrolled.device_id}")
+        self.uplink.enrolled()
+        return str(enrolled.device_id)
+
+    @property
+    def device_id(self) -> str | None:
+        """As the hub calls this phone."""
+        enrolment = self.handset.store.enrolment()
+        return None if enrolment is None else enrolment.device_id
+
+    # --- the world
+
+    async def receive_text(self, sender: str, text: str, *, slot: int = 0) -> bool:
+        """A text comes in; it is on disk when this returns. False: the app may not receive SMS and never saw it."""
+        handset = self.handset
+        if not handset.permissions["receive_sms"]:
+            return False
+        sim = self._sim_in(slot)
+        payload = text_received(sender, text, sim, handset.hub_now_ms, self.clock.wall_ms() - self.clock.offset_ms)
+        self._say(f"text from {sender}: {len(text)} characters")
+        handset.record(payload)
+        return True
+
+    async def miss_call(self, caller: str | None, *, slot: int = 0) -> None:
+        """Somebody calls and nobody answers; told to the hub unless it asked not to be."""
+        if self.handset.settings.reports_missed_calls:
+            self.handset.record(call_missed(caller, self._sim_in(slot), self.handset.hub_now_ms))
+
+    async def notice_mms(
+        self, sender: str | None, *, subject: str | None = None, size_bytes: int = 30_000, slot: int = 0
+    ) -> None:
+        """An MMS waits at the operator's server."""
+        self.handset.record(mms_waits(sender, subject, size_bytes, self._sim_in(slot), self.handset.hub_now_ms))
+
+    async def insert_sim(self, slot: int, card: SimCard) -> InsertedSim:
+        inserted = self.tray.insert(slot, card)
+        await self._sims_changed()
+        return inserted
+
+    async def remove_sim(self, slot: int) -> SimCard:
+        card = self.tray.remove(slot)
+        self.network.detach(card.number)
+        await self._sims_changed()
+        return card
+
+    async def swap_sims(self, slot: int = 0, other: int = 1) -> None:
+        """The two cards change places."""
+        self.tray.swap(slot, other)
+        await self._sims_changed()
+
+    async def move_sim(self, slot: int, other: "EmulatedPhone", other_slot: int) -> InsertedSim:
+        """Take a card out and put it into another phone."""
+        return await other.insert_sim(other_slot, await self.remove_sim(slot))
+
+    def set_battery(self, percent: int, *, is_charging: bool) -> None:
+        self.handset.battery_percent = percent
+        self.handset.is_charging = is_charging
+        self.handset.tell_status()
+
+    async def run_flat(self) -> None:
+        """The battery is empty: the phone is off from one moment to the next."""
+        await self.crash()
+
+    def set_permission(self, word: str, *, is_granted: bool) -> None:
+        """Take away or give one of `handset.PERMISSIONS`. KeyError: no such permission."""
+        if word not in self.handset.permissions:
+            raise KeyError(word)
+        self.handset.permissions[word] = is_granted
+        self.handset.tell_status()
+
+    async def set_service(self, service: Service) -> None:
+        """In service, without service, or airplane mode; texts to this phone wait in the network meanwhile."""
+        self.radio.service = service
+        for sim in self.tray.inserted():
+            if service is Service.IN_SERVICE:
+                await self._attach(sim.card)
+            else:
+                self.network.detach(sim.card.number)
+        self.handset.signal_percent = tuple(70 if service is Service.IN_SERVICE else 0 for _ in self.tray.inserted())
+        self.handset.tell_status()
+        self.handset.use_radio()
+
+    # --- misbehaving
+
+    def cut(self) -> None:
+        """The connection breaks; the phone notices at once, the hub when its network tells."""
+        if (channel := self._channel()) is not None:
+            channel.cut()
+
+    def go_deaf(self) -> None:
+        """Half-open: the connection stays and nothing passes any more; only silence tells either side."""
+        if (channel := self._channel()) is not None:
+            channel.go_deaf()
+
+    def stop_reading(self) -> None:
+        """Leave the hub's frames in the network's buffers; pings and events still go out."""
+        if (channel := self._channel()) is not None:
+            channel.stop_reading()
+
+    def resume_reading(self) -> None:
+        if (channel := self._channel()) is not None:
+            channel.resume_reading()
+
+    def network_is_back(self) -> None:
+        """Android says there is a network: connect now instead of when the backoff ends."""
+        self.uplink.hurry()
+
+    def send_raw(self, frame: str | bytes) -> None:
+        """Send what no honest phone would; bytes go as a binary message."""
+        if (channel := self._channel()) is None:
+            return
+        if isinstance(frame, bytes):
+            channel.send_octets(frame)
+        else:
+            channel.send(frame)
+
+    def release(self) -> None:
+        """Send what `misbehaviour` held back, and hold back nothing more."""
+        self.handset.say(*self.misbehaviour.release())
+
+    async def say_stale_hello(self) -> Closed:
+        """Say the hello of the present connection once more, on a socket of its own, as a delayed packet would; how that ends."""
+        client, token = await self.uplink.token()
+        facts = self.store.facts()
+        heard: list[str | bytes] = []
+        channel = await open_websocket(client.hub_url, token, client.trust, heard.append)
+        hello = Hello(facts.connect, self._app, facts.stream, facts.acked + 1, max(facts.next_number, facts.acked + 1))
+        channel.send(encode(hello))
+        closed = await channel.closed
+        return closed
+
+    # --- how it stands
+
+    @property
+    def handset(self) -> Handset:
+        """The running app. RuntimeError: the phone is off."""
+        if self._handset is None:
+            raise RuntimeError("this phone is off")
+        return self._handset
+
+    @property
+    def uplink(self) -> Uplink:
+        if self._uplink is None:
+            raise RuntimeError("this phone is off")
+        return self._uplink
+
+    @property
+    def store(self) -> Store:
+        return self.handset.store
+
+    @property
+    def radio(self) -> Radio:
+        return self.handset.radio
+
+    @property
+    def misbehaviour(self) -> Misbehaviour:
+        return self.handset.misbehaviour
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the hub has welcomed the present connection."""
+        return self._handset is not None and self._handset.is_live
+
+    @property
+    def last_bye(self) -> Bye | None:
+        """How the hub said goodbye."""
+        return self.handset.last_bye
+
+    @property
+    def last_closed(self) -> Closed | None:
+        """How the last connection ended."""
+        return self.uplink.last_closed
+
+    def jobs(self, recipient: str | None = None) -> list[PhoneJob]:
+        """Jobs in the phone's memory, finished ones too, in the order they came."""
+        unsettled = {job.id: job for job in self.store.unsettled_jobs()}
+        known = {job.id: job for job in self.store.past_jobs(0, _ALL_EVENTS)} | unsettled
+        return [job for job in known.values() if recipient in (None, job.job.to)]
+
+    def events(self, event_type: str | None = None) -> list[StoredEvent]:
+        """Events on the phone's disk, acknowledged or not, by number."""
+        return [event for event in self.store.events(0, _ALL_EVENTS) if event_type in (None, event.event_type)]
+
+    def describe(self) -> str:
+        """One sentence on how things stand, for errors."""
+        if self._handset is None:
+            return "The phone is off."
+        facts = self.store.facts()
+        states = ", ".join(f"{job.job.to}={job.state.value}" for job in self.store.unsettled_jobs()) or "none"
+        return (
+            f"The phone is {self._handset.session.state.value}, connection {facts.connect}, events {facts.acked} of "
+            f"{facts.next_number - 1} acknowledged, open jobs: {states}, last end: {self.uplink.last_closed}."
+        )
+
+    # --- waiting
+
+    async def until(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+        """Return once `holds()`; looked at after each step of this phone. TimeoutError names `what`."""
+        await self._conditions.until(holds, what, seconds)
+
+    async def wait_online(self) -> None:
+        await self.until(lambda: self.is_online, "the phone is online")
+
+    async def wait_offline(self) -> None:
+        await self.until(lambda: not self.is_online, "the phone is offline")
+
+    async def wait_reconnected(self, connections: int) -> None:
+        """Online in a later connection than the first `connections` of this process (`uplink.connections`)."""
+        await self.until(
+            lambda: self.is_online and self.uplink.connections > connections, "the phone has connected again"
+        )
+
+    async def wait_job(self, recipient: str, *states: JobState, text: str | None = None) -> PhoneJob:
+        """The first job to a recipient in one of these states (any without), optionally with this very text."""
+        found: list[PhoneJob] = []
+
+        def holds() -> bool:
+            found[:] = [
+                job
+                for job in self.jobs(recipient)
+                if (not states or job.state in states) and text in (None, job.job.text)
+            ]
+            return bool(found)
+
+        wanted = " or ".join(state.value for state in states) or "known"
+        await self.until(holds, f"a job to {recipient} is {wanted}")
+        return found[0]
+
+    async def wait_sent(self, recipient: str, *, text: str | None = None) -> PhoneJob:
+        """The radio took every segment of a text to this recipient."""
+        return await self.wait_job(recipient, JobState.SENT, text=text)
+
+    async def wait_event(self, event_type: str, count: int = 1) -> Sequence[StoredEvent]:
+        """So many events of a type are on the phone's disk."""
+        await self.until(lambda: len(self.events(event_type)) >= count, f"{count} event(s) {event_type}")
+        return self.events(event_type)
+
+    async def wait_acknowledged(self) -> None:
+        """The hub has every event of this phone."""
+        await self.until(
+            lambda: self.store.facts().acked >= self.store.facts().next_number - 1, "every event is acknowledged"
+        )
+
+    # --- inside
+
+    def _open_store(self) -> Store:
+        return DurableStore(self._memory) if isinstance(self._memory, Path) else self._memory
+
+    def _channel(self) -> Channel | None:
+        return self._uplink.channel if self._uplink is not None else None
+
+    def _sim_in(self, slot: int) -> InsertedSim:
+        sim = self.tray.in_slot(slot)
+        if sim is None:
+            raise ValueError(f"slot {slot} is empty")
+        return sim
+
+    async def _attach(self, card: SimCard) -> None:
+        async def receive(text: Text) -> None:
+            sim = next((sim for sim in self.tray.inserted() if sim.card == card), None)
+            if sim is not None:
+                await self.receive_text(text.sender, text.text, slot=sim.slot)
+
+        await self.network.attach(card.number, receive)
+
+    async def _sims_changed(self) -> None:
+        if self._handset is None:
+            return
+        for sim in self.tray.inserted():
+            await self._attach(sim.card)
+        payload: Payload = SimChanged(self._handset.sims())
+        self._handset.record(payload)
+        self._handset.tell_status()
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await self.clock.sleep(self._timing.tick)
+            self.handset.tick()
