@@ -180,7 +180,7 @@ class PhoneSessions(Protocol):
         """Say goodbye and close; `code` is a reason word of the device protocol. None = whichever session there is."""
         ...
 
-    def close_all(self, code: str, reason: str) -> int:
+    def close_all(self, reason: str, code: str = "restarting") -> int:
         """Close every session of this process; returns how many there were."""
         ...
 

@@ -80,7 +80,6 @@ class Device(SQLModel, table=True):
     hub_epoch_seen: str | None = Field(default=None, sa_type=CleanText)
     stream: str | None = Field(default=None, sa_type=CleanText)
     """The phone's event stream that counts now; its numbers are in `device_stream`."""
-    recall_cursor: str | None = Field(default=None, sa_type=CleanText)
     recalled_epoch: str | None = Field(default=None, sa_type=CleanText)
     """The hub epoch for which the phone has answered `recall` completely (a restored hub waits for it)."""
 
@@ -99,7 +98,6 @@ class Device(SQLModel, table=True):
     model: str | None = Field(default=None, sa_type=CleanText)
     os_version: str | None = Field(default=None, sa_type=CleanText)
     app_version: str | None = Field(default=None, sa_type=CleanText)
-    capabilities: str = Field(default="[]", sa_type=CleanText)
     permissions: str = Field(default="{}", sa_type=CleanText)
     """JSON object of permission word → granted."""
     status: str = Field(default="{}", sa_type=CleanText)
@@ -201,6 +199,7 @@ class DeviceConnection(SQLModel, table=True):
 
     __tablename__ = "device_connection"
     __table_args__ = (
+        Index("device_connection_at", "connected_at"),
         # What a hub that starts again finds open under its own name.
         Index(
             "device_connection_open",

@@ -105,6 +105,7 @@ def _device_connection() -> None:
         sa.Column("node", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("device_id", "session_no"),
     )
+    op.create_index("device_connection_at", "device_connection", ["connected_at"], unique=False)
     op.create_index(
         "device_connection_open",
         "device_connection",
@@ -366,7 +367,6 @@ def _timeline() -> None:
         sa.Column("raw", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("timeline_at", "timeline", ["at"], unique=False)
     op.create_index("timeline_message", "timeline", ["message_id", "id"], unique=False)
 
 
@@ -396,7 +396,6 @@ def _wh_attempt() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("wh_attempt_delivery", "wh_attempt", ["delivery_id", "n"], unique=False)
-    op.create_index("wh_attempt_started", "wh_attempt", ["started_at"], unique=False)
 
 
 def _wh_delivery() -> None:
@@ -483,7 +482,6 @@ def _wh_event() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("wh_event_account", "wh_event", ["account_id", "seq"], unique=False)
-    op.create_index("wh_event_created", "wh_event", ["created_at"], unique=False)
     op.create_index(
         "wh_event_message",
         "wh_event",
@@ -551,7 +549,6 @@ def _write_batch() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("write_batch_at", "write_batch", ["at"], unique=False)
 
 
 def _api_key() -> None:
@@ -600,7 +597,6 @@ def _device() -> None:
         sa.Column("connect_counter", sa.BigInteger(), nullable=False),
         sa.Column("hub_epoch_seen", TEXT, nullable=True),
         sa.Column("stream", TEXT, nullable=True),
-        sa.Column("recall_cursor", TEXT, nullable=True),
         sa.Column("recalled_epoch", TEXT, nullable=True),
         sa.Column("is_online", sa.Boolean(), nullable=False),
         sa.Column("online_since", sa.BigInteger(), nullable=True),
@@ -613,7 +609,6 @@ def _device() -> None:
         sa.Column("model", TEXT, nullable=True),
         sa.Column("os_version", TEXT, nullable=True),
         sa.Column("app_version", TEXT, nullable=True),
-        sa.Column("capabilities", TEXT, nullable=False),
         sa.Column("permissions", TEXT, nullable=False),
         sa.Column("status", TEXT, nullable=False),
         sa.Column("status_at", sa.BigInteger(), nullable=True),

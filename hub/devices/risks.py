@@ -1,0 +1,208 @@
+"""What is wrong with a phone, before it costs a text: pure rules over what the phone told and what the hub saw."""
+
+from collections.abc import Callable, Sequence
+
+from hub.core.clock import UtcMs
+from hub.devices.views import DeviceView, LineView, Risk, Severity
+
+BATTERY_LOW_PERCENT = 20
+BATTERY_CRITICAL_PERCENT = 5
+SIGNAL_LOST_PERCENT = 0
+CLOCK_AHEAD_MS = 120_000
+"""Beyond what a slow network explains."""
+BACKLOG_EVENTS = 500
+SILENT_HOURS = 24
+
+
+def risks_of(device: DeviceView, lines: Sequence[LineView], now: UtcMs) -> tuple[Risk, ...]:
+    """Every risk of a phone that is not revoked, worst first. `lines`: those placed in it."""
+    if device.revoked_at is not None:
+        return ()
+    found = [risk for rule in _RULES for risk in rule(device, lines, now)]
+    return tuple(sorted(found, key=lambda risk: _ORDER[risk.severity]))
+
+
+_ORDER: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
+Found = list[Risk]
+
+
+def _risk(code: str, severity: Severity, text: str, fix: str) -> Found:
+    return [Risk(code=code, severity=severity, text=text, fix=fix)]
+
+
+def _suspension(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
+    if device.suspended_at is None:
+        return []
+    return _risk(
+        "suspended",
+        "critical",
+        f"This phone may not connect: {device.suspended_reason or 'an operator suspended it'}.",
+        "Look at its notices, then let it back in or enrol it anew.",
+    )
+
+
+def _silence(device: DeviceView, _lines: Sequence[LineView], now: UtcMs) -> Found:
+    since = device.last_seen_at or device.enrolled_at
+    hours = (now - since) // 3_600_000
+    if device.is_online or hours < SILENT_HOURS:
+        return []
+    return _risk(
+        "silent",
+        "critical",
+        f"Nothing was heard of this phone for {hours} hours.",
+        "Open the app on it, and check power, network and that the phone does not stop background apps.",
+    )
+
+
+def _battery(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
+    level = device.battery_percent
+    if level is None or level > BATTERY_LOW_PERCENT:
+        return []
+    if device.is_charging:
+        return _risk("battery_low", "info", f"The battery is at {level} % and charging.", "Leave it plugged in.")
+    severity: Severity = "critical" if level <= BATTERY_CRITICAL_PERCENT else "warning"
+    return _risk("battery_low", severity, f"The battery is at {level} % and not charging.", "Plug the phone in.")
+
+
+_PERMISSIONS: tuple[tuple[str, str, Severity, str, str], ...] = (
+    (
+        "send_sms",
+        "no_send_permission",
+        "critical",
+        "The app may not send SMS.",
+        "Allow SMS for the app; on Android 15 and later first tap App info, then Allow restricted settings.",
+    ),
+    (
+        "receive_sms",
+        "no_receive_permission",
+        "warning",
+        "The app may not receive SMS: inbound texts never reach the hub.",
+        "Allow SMS for the app; on Android 15 and later first tap App info, then Allow restricted settings.",
+    ),
+    (
+        "read_phone_state",
+        "no_phone_permission",
+        "warning",
+        "The app may not see the phone's SIMs.",
+        "Allow Phone for the app.",
+    ),
+    (
+        "battery_exemption",
+        "battery_optimised",
+        "warning",
+        "Android may put the app to sleep to save battery: texts wait until the phone is used.",
+        "Set the app's battery use to Unrestricted.",
+    ),
+    (
+        "post_notifications",
+        "notifications_off",
+        "info",
+        "The app's notifications are off, so nobody sees on the phone when it stops.",
+        "Allow notifications for the app.",
+    ),
+)
+"""Permission word, risk, how bad, what it costs, what to do. A permission the phone does not mention is no risk."""
+
+
+def _permissions(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
+    return [
+        Risk(code=code, severity=severity, text=text, fix=fix)
+        for word, code, severity, text, fix in _PERMISSIONS
+        if device.permissions.get(word) is False
+    ]
+
+
+def _service(device: DeviceView, lines: Sequence[LineView], _now: UtcMs) -> Found:
+    if not any(line.is_present for line in lines):
+        if device.permissions.get("read_phone_state") is False:
+            return []
+        return _risk(
+            "no_sim", "critical", "There is no SIM in this phone.", "Put a SIM in, or check that it is not locked."
+        )
+    if (
+        device.is_online
+        and device.signal_percent
+        and all(level in (SIGNAL_LOST_PERCENT, None) for level in device.signal_percent)
+    ):
+        if all(level is None for level in device.signal_percent):
+            return []
+        return _risk(
+            "no_service",
+            "critical",
+            "The phone has no mobile service.",
+            "Move it to where it has signal, and check that flight mode is off.",
+        )
+    return []
+
+
+def _confirmation(_device: DeviceView, lines: Sequence[LineView], _now: UtcMs) -> Found:
+    if not any(line.awaiting_confirmation for line in lines):
+        return []
+    return _risk(
+        "sim_unconfirmed",
+        "warning",
+        "A SIM without a known number turned up, and may be one of your lines.",
+        "Say which line it is, or that it is a new one; until then it sends nothing.",
+    )
+
+
+def _clock(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
+    ahead = device.clock_ahead_ms
+    if ahead is None or ahead < CLOCK_AHEAD_MS:
+        return []
+    return _risk(
+        "clock_skew",
+        "warning",
+        f"The phone's events are dated {ahead // 60_000} minutes in the future.",
+        "Switch on automatic date and time on the phone.",
+    )
+
+
+def _evidence(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
+    found: Found = []
+    if device.quarantined_events:
+        found += _risk(
+            "quarantined",
+            "warning",
+            f"{device.quarantined_events} events of this phone could not be read; they are kept as they came.",
+            "Look at them on the phone's page, and update the app or the hub.",
+        )
+    if device.missing_events:
+        found += _risk(
+            "holes",
+            "warning",
+            f"{device.missing_events} events of this phone have not arrived; the hub has asked for them.",
+            "Keep the phone online until it has sent them.",
+        )
+    if device.open_gaps:
+        found += _risk(
+            "gaps",
+            "info",
+            f"The phone said {device.open_gaps} times that it no longer has some of its events.",
+            "Look at the phone's own messages for the times shown.",
+        )
+    return found
+
+
+def _backlog(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
+    if (device.queued_events or 0) < BACKLOG_EVENTS:
+        return []
+    return _risk(
+        "backlog",
+        "warning",
+        f"{device.queued_events} events wait on the phone.",
+        "Keep it online; if the number does not fall, its network is too slow.",
+    )
+
+
+_RULES: tuple[Callable[[DeviceView, Sequence[LineView], UtcMs], Found], ...] = (
+    _suspension,
+    _silence,
+    _battery,
+    _permissions,
+    _service,
+    _confirmation,
+    _clock,
+    _evidence,
+    _backlog,
+)

@@ -1,0 +1,338 @@
+"""Phones: the rows as the use cases hold them, and the statements that load and write them.
+
+Whatever writes for a phone locks its row first, in id order, so that its connection number cannot change meanwhile and two
+writers never wait for each other in a circle. Statements are built here once; lists are one parameter (`hub.storage.arrays`).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from hub.core.clock import UtcMs
+from hub.storage.arrays import one_of, texts
+from hub.storage.schema.devices import Device, DeviceConnection, DeviceGap, DeviceNotice, DeviceStream
+from hub.storage.types import table_of
+
+DEVICE = table_of(Device)
+STREAM = table_of(DeviceStream)
+GAP = table_of(DeviceGap)
+NOTICE = table_of(DeviceNotice)
+CONNECTION = table_of(DeviceConnection)
+
+
+class DeviceRow(msgspec.Struct, kw_only=True):
+    """A stored phone, field by field as in `hub.storage.schema.devices.Device`."""
+
+    id: str
+    account_id: str
+    name: str
+    transport: str = "native"
+    secret_sha256: str | None = None
+    nonce: str | None = None
+    nonce_before: str | None = None
+    nonce_epoch: str | None = None
+    credential_no: int = 1
+    created_at: UtcMs
+    enrolled_at: UtcMs
+    revoked_at: UtcMs | None = None
+    suspended_at: UtcMs | None = None
+    suspended_reason: str | None = None
+    paused_at: UtcMs | None = None
+    session_no: int = 0
+    connect_counter: int = 0
+    hub_epoch_seen: str | None = None
+    stream: str | None = None
+    recalled_epoch: str | None = None
+    is_online: bool = False
+    online_since: UtcMs | None = None
+    offline_since: UtcMs | None = None
+    offline_reason: str | None = None
+    is_announced: bool = False
+    pinged_at: UtcMs | None = None
+    last_seen_at: UtcMs | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    os_version: str | None = None
+    app_version: str | None = None
+    permissions: str = "{}"
+    status: str = "{}"
+    status_at: UtcMs | None = None
+    settings: str = "{}"
+
+
+_NAMES = DeviceRow.__struct_fields__
+_COLUMNS = tuple(DEVICE.c[name] for name in _NAMES)
+_CHANGING = tuple(name for name in _NAMES if name not in ("id", "account_id", "transport", "created_at"))
+
+_IDS = one_of(DEVICE.c.id, texts("ids"))
+_LOCK = select(*_COLUMNS).where(_IDS).order_by(DEVICE.c.id).with_for_update()
+_LOCK_BY_SECRET = (
+    select(*_COLUMNS)
+    .where(DEVICE.c.account_id == bindparam("account_id"), one_of(DEVICE.c.secret_sha256, texts("secrets")))
+    .order_by(DEVICE.c.id)
+    .with_for_update()
+)
+_INSERT = insert(DEVICE)
+_WRITE = (
+    update(DEVICE)
+    .where(DEVICE.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}", type_=DEVICE.c[name].type) for name in _CHANGING})
+)
+_SESSIONS = select(DEVICE.c.id, DEVICE.c.account_id, DEVICE.c.session_no).where(_IDS)
+
+
+def _device(row: Sequence[Any]) -> DeviceRow:
+    return DeviceRow(**dict(zip(_NAMES, row, strict=True)))
+
+
+def lock_devices(conn: Connection, ids: Collection[str]) -> dict[str, DeviceRow]:
+    """The phones with these ids, by id, locked until the transaction ends."""
+    if not ids:
+        return {}
+    return {row[0]: _device(row) for row in conn.execute(_LOCK, {"ids": sorted(ids)})}
+
+
+def lock_devices_by_secret(conn: Connection, account_id: str, secrets_sha256: Collection[str]) -> list[DeviceRow]:
+    """The account's phones whose secret has one of these hashes, locked."""
+    rows = conn.execute(_LOCK_BY_SECRET, {"account_id": account_id, "secrets": sorted(secrets_sha256)})
+    return [_device(row) for row in rows]
+
+
+def insert_devices(conn: Connection, rows: Iterable[DeviceRow]) -> None:
+    """Store new phones."""
+    values = [msgspec.structs.asdict(row) for row in rows]
+    if values:
+        conn.execute(_INSERT, values)
+
+
+def write_devices(conn: Connection, rows: Iterable[DeviceRow]) -> None:
+    """Write everything that can change of these phones; the caller holds their locks."""
+    values = [{"b_id": row.id, **{f"b_{name}": getattr(row, name) for name in _CHANGING}} for row in rows]
+    if values:
+        conn.execute(_WRITE, values)
+
+
+# --- what is written without a lock: it only ever moves on, and only for the session it names ------------------------------
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """A connected phone was heard at `at`; with its last `status` frame when there is a new one."""
+
+    device_id: str
+    session_no: int
+    at: UtcMs
+    status: str | None = None
+    """JSON, with `status_at` = `at`."""
+    permissions: str | None = None
+
+
+_SAME_SESSION: tuple[ColumnElement[bool], ...] = (
+    DEVICE.c.id == bindparam("b_id"),
+    DEVICE.c.session_no == bindparam("b_session_no"),
+)
+_SEEN = update(DEVICE).where(*_SAME_SESSION).values(last_seen_at=bindparam("b_at"))
+_SEEN_WITH_STATUS = (
+    update(DEVICE)
+    .where(*_SAME_SESSION)
+    .values(
+        last_seen_at=bindparam("b_at"),
+        status_at=bindparam("b_at"),
+        status=bindparam("b_status"),
+        permissions=bindparam("b_permissions"),
+    )
+)
+
+
+def write_sightings(conn: Connection, sightings: Collection[Sighting]) -> None:
+    """Write when phones were last heard, in id order; a phone that has another session by now is left alone."""
+    plain, full = [], []
+    for seen in sorted(sightings, key=lambda item: item.device_id):
+        values: dict[str, Any] = {"b_id": seen.device_id, "b_session_no": seen.session_no, "b_at": seen.at}
+        if seen.status is None:
+            plain.append(values)
+        else:
+            full.append({**values, "b_status": seen.status, "b_permissions": seen.permissions or "{}"})
+    if plain:
+        conn.execute(_SEEN, plain)
+    if full:
+        conn.execute(_SEEN_WITH_STATUS, full)
+
+
+# --- presence --------------------------------------------------------------------------------------------------------------
+
+_STALE = (
+    select(*_COLUMNS)
+    .where(DEVICE.c.is_online, DEVICE.c.last_seen_at < bindparam("before"))
+    .order_by(DEVICE.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_UNANNOUNCED = (
+    select(*_COLUMNS)
+    .where(DEVICE.c.is_announced, ~DEVICE.c.is_online, DEVICE.c.offline_since <= bindparam("before"))
+    .order_by(DEVICE.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_PING_DUE = (
+    select(*_COLUMNS)
+    .where(DEVICE.c.is_online, DEVICE.c.pinged_at <= bindparam("before"))
+    .order_by(DEVICE.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_IS_ONLINE = select(*_COLUMNS).where(DEVICE.c.is_online).order_by(DEVICE.c.id).with_for_update()
+_OPEN_UNDER = (
+    select(CONNECTION.c.device_id)
+    .where(CONNECTION.c.node == bindparam("node"), CONNECTION.c.closed_at.is_(None))
+    .where(CONNECTION.c.session_no == DEVICE.c.session_no)
+    .correlate(DEVICE)
+)
+_IS_ONLINE_UNDER = (
+    select(*_COLUMNS).where(DEVICE.c.is_online, DEVICE.c.id.in_(_OPEN_UNDER)).order_by(DEVICE.c.id).with_for_update()
+)
+
+
+def lock_stale(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:
+    """Phones that count as online and were not heard since `before`: the process that held their sockets has died."""
+    return [_device(row) for row in conn.execute(_STALE, {"before": before, "most": most})]
+
+
+def lock_unannounced(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:
+    """Phones offline since `before` or longer whose customers still believe them online."""
+    return [_device(row) for row in conn.execute(_UNANNOUNCED, {"before": before, "most": most})]
+
+
+def lock_ping_due(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:
+    """Online phones whose last `system:ping` is not younger than `before`."""
+    return [_device(row) for row in conn.execute(_PING_DUE, {"before": before, "most": most})]
+
+
+def lock_connected_to(conn: Connection, node: str | None) -> list[DeviceRow]:
+    """Phones that count as online, and whose current connection stands open under this node's name; None = any name."""
+    rows = conn.execute(_IS_ONLINE) if node is None else conn.execute(_IS_ONLINE_UNDER, {"node": node})
+    return [_device(row) for row in rows]
+
+
+def sessions_of(conn: Connection, ids: Collection[str]) -> dict[str, tuple[str, int]]:
+    """Account and current session number of these phones."""
+    return {row[0]: (row[1], row[2]) for row in conn.execute(_SESSIONS, {"ids": sorted(ids)})}
+
+
+_UNRECALLED = (
+    select(DEVICE.c.id)
+    .where(
+        DEVICE.c.transport == "native",
+        DEVICE.c.revoked_at.is_(None),
+        DEVICE.c.suspended_at.is_(None),
+        DEVICE.c.secret_sha256.is_not(None),
+        DEVICE.c.recalled_epoch.is_distinct_from(bindparam("hub_epoch")),
+    )
+    .limit(1)
+)
+_ONLINE_IDS = select(DEVICE.c.id).where(DEVICE.c.is_online)
+
+
+def is_somebody_unrecalled(conn: Connection, hub_epoch: str) -> bool:
+    """Whether a phone that may connect has not told yet what it did in the life of the hub that a restore forgot."""
+    return conn.execute(_UNRECALLED, {"hub_epoch": hub_epoch}).first() is not None
+
+
+def online_ids(conn: Connection) -> list[str]:
+    """Every phone that counts as online."""
+    return [row[0] for row in conn.execute(_ONLINE_IDS)]
+
+
+# --- connections -----------------------------------------------------------------------------------------------------------
+
+
+class ConnectionRow(msgspec.Struct, frozen=True):
+    """One connection of a phone (`hub.storage.schema.devices.DeviceConnection`)."""
+
+    device_id: str
+    session_no: int
+    account_id: str
+    connected_at: UtcMs
+    node: str
+
+
+_INSERT_CONNECTION = insert(CONNECTION)
+_CLOSE_CONNECTION = (
+    update(CONNECTION)
+    .where(
+        CONNECTION.c.device_id == bindparam("b_id"),
+        CONNECTION.c.session_no == bindparam("b_session_no"),
+        CONNECTION.c.closed_at.is_(None),
+    )
+    .values(closed_at=bindparam("b_at"), close_reason=bindparam("b_reason"))
+)
+_CLOSE_OLDER = (
+    update(CONNECTION)
+    .where(
+        CONNECTION.c.device_id == bindparam("b_id"),
+        CONNECTION.c.session_no < bindparam("b_session_no"),
+        CONNECTION.c.closed_at.is_(None),
+    )
+    .values(closed_at=bindparam("b_at"), close_reason="superseded")
+)
+
+
+def insert_connections(conn: Connection, rows: Sequence[ConnectionRow]) -> None:
+    """Note new connections; older ones of the same phones that are still open end as superseded."""
+    if rows:
+        older = [{"b_id": row.device_id, "b_session_no": row.session_no, "b_at": row.connected_at} for row in rows]
+        conn.execute(_CLOSE_OLDER, older)
+        conn.execute(_INSERT_CONNECTION, [msgspec.structs.asdict(row) for row in rows])
+
+
+def close_connections(conn: Connection, closings: Sequence[tuple[str, int, UtcMs, str]]) -> None:
+    """Note ends: (device, session number, when, why). One that has ended keeps its first reason."""
+    if closings:
+        values = [{"b_id": item[0], "b_session_no": item[1], "b_at": item[2], "b_reason": item[3]} for item in closings]
+        conn.execute(_CLOSE_CONNECTION, values)
+
+
+# --- notices and gaps ------------------------------------------------------------------------------------------------------
+
+
+class NoticeRow(msgspec.Struct, frozen=True):
+    """What an operator must know (`hub.storage.schema.devices.DeviceNotice`)."""
+
+    id: str
+    account_id: str
+    device_id: str
+    kind: str
+    text: str
+    at: UtcMs
+
+
+class GapRow(msgspec.Struct, frozen=True):
+    """Numbers that no event will come for (`hub.storage.schema.devices.DeviceGap`)."""
+
+    id: str
+    account_id: str
+    device_id: str
+    stream: str
+    first_n: int
+    last_n: int
+    reason: str
+    at: UtcMs
+
+
+_INSERT_NOTICE = insert(NOTICE)
+_INSERT_GAP = insert(GAP)
+
+
+def insert_notices(conn: Connection, rows: Sequence[NoticeRow]) -> None:
+    """Store notices."""
+    if rows:
+        conn.execute(_INSERT_NOTICE, [msgspec.structs.asdict(row) for row in rows])
+
+
+def insert_gaps(conn: Connection, rows: Sequence[GapRow]) -> None:
+    """Store gaps."""
+    if rows:
+        conn.execute(_INSERT_GAP, [msgspec.structs.asdict(row) for row in rows])
