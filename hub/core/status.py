@@ -440,7 +440,7 @@ def _deaf(view: MessageView, letter: str, is_named: bool) -> str | None:
             return "other_submission"
         if view.is_held:
             return "held"
-        return "unbound" if view.status in UNBOUND else None
+        return None if view.status in BOUND else "unbound" if view.status in UNBOUND else "already_sent"
     if view.status is Status.SENT and not is_named:
         return "other_submission"
     return None
@@ -499,7 +499,7 @@ def _adopted(
     """The message as the phone that speaks holds it: its device, its submission, and the status its words lead to."""
     changes = {"device_id": word.device_id, "submission": word.submission} | changes
     if status is view.status:
-        return _changed(view, reason=reason, action=action, segments=segments, is_offered=False, **changes)
+        return _changed(view, reason=reason, action=action, segments=segments, **changes)
     return _moved(view, status, reason=reason, action=action, segments=segments, **changes)
 
 

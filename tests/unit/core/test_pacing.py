@@ -130,6 +130,15 @@ def test_a_used_up_budget_says_until_when() -> None:
     assert hour == Allowance(0, NOW - 1000 + HOUR_MS, NOW - 1000 + HOUR_MS, "hour")
 
 
+def test_spans() -> None:
+    assert (MINUTE_MS, HOUR_MS, DAY_MS) == (60_000, 60 * 60_000, 24 * 60 * 60_000)
+    midnight = 1_789_948_800_000  # 2026-09-21T00:00:00Z
+    assert pacing.day_start(midnight) == pacing.day_start(midnight + DAY_MS - 1) == midnight
+    assert pacing.next_day(midnight) == midnight + DAY_MS
+    assert pacing.month_start(midnight) == midnight - 20 * DAY_MS
+    assert pacing.next_month(midnight) == midnight + 10 * DAY_MS
+
+
 def test_no_limits_at_all() -> None:
     answer = allowance(Usage(today=10**9), Limits(per_minute=None), NOW, want=10**6)
     assert answer == Allowance(pacing.UNLIMITED, NOW)

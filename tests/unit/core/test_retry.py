@@ -90,7 +90,13 @@ def test_a_schedule_from_a_setting() -> None:
     assert retry.schedule_of([]).max_attempts == 1
 
 
-@pytest.mark.parametrize("setting", ["weekly", [0], [-1], [0.5], [700_000], [1.0] * 51, [float("nan")], [True], ["9"]])
+def test_the_shortest_and_the_longest_wait() -> None:
+    assert retry.schedule_of([1, 7 * 86_400]).waits_seconds == (1, 604_800)
+
+
+@pytest.mark.parametrize(
+    "setting", ["weekly", [0], [-1], [0.5], [0.999], [604_801], [1.0] * 51, [float("nan")], [True], ["9"]]
+)
 def test_a_setting_that_cannot_be_used_is_refused(setting: list[float]) -> None:
     with pytest.raises(BadSchedule, match=r"schedule|wait"):
         retry.schedule_of(setting)

@@ -14,7 +14,12 @@ NOW = 1_790_000_000_000
 
 def line(line_id: str, **more: Any) -> LineView:
     """A line that is ready."""
-    facts = {"name": f"Line {line_id}", "device_id": f"dev-{line_id}", "device_name": f"Phone {line_id}", "slot": 0}
+    facts: dict[str, Any] = {
+        "name": f"Line {line_id}",
+        "device_id": f"dev-{line_id}",
+        "device_name": f"Phone {line_id}",
+        "slot": 0,
+    }
     return LineView(line_id=line_id, **(facts | more))
 
 
@@ -81,7 +86,9 @@ def test_a_sender_is_found_by_number_then_alias_then_pool() -> None:
         line("c", pool="desk"),
     ]
     assert chosen(route(lines, ByName("+491700000001"))) == ("a", "asked")
-    assert chosen(route(lines, ByName("shop"))) == ("a", "asked")
+    known = route(lines, ByName("shop"))
+    assert chosen(known) == ("a", "asked")
+    assert not getattr(known, "has_unknown_sender", True)
     assert chosen(route(lines, ByName("DESK"))) == ("b", "asked")
     assert chosen(route(lines, ByName("sales"), sticky="b")) == ("b", "sticky")
     assert chosen(route(lines, ByName("sales"), sticky="c")) == ("a", "least_loaded")
@@ -126,6 +133,45 @@ def test_load_is_time_not_segments() -> None:
     assert chosen(route(lines)) == ("a", "least_loaded")
 
 
+def test_load_counts_the_text_itself() -> None:
+    lines = [line("a", queued_segments=0, per_minute=1), line("b", queued_segments=30, per_minute=20)]
+    assert chosen(route(lines, segments=1)) == ("a", "least_loaded")
+    assert chosen(route(lines, segments=9)) == ("b", "least_loaded")
+
+
+def test_the_first_of_equals_is_taken() -> None:
+    assert chosen(route([line("b"), line("a"), line("c")])) == ("a", "least_loaded")
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"is_enabled": False}, "Line a is switched off. Enable it, or choose another line."),
+        (
+            {"is_device_usable": False},
+            "Sending from Line a is stopped at Phone a. Resume the phone, or choose another line.",
+        ),
+        ({"is_present": False}, "The SIM of Line a is in no phone. Put it back, or choose another line."),
+        ({"paused_until": NOW + 1}, "Line a is paused. It goes on by itself."),
+        (
+            {"paused_until": NOW + 1, "paused_reason": "Android's send limit"},
+            "Line a is paused: Android's send limit. It goes on by itself.",
+        ),
+        (
+            {"full_until": NOW + 1, "full_window": "hour"},
+            "Line a has used its segments for this hour. It goes on by itself.",
+        ),
+        ({"is_online": False}, "Phone a is offline. It goes out when the phone is back."),
+        (
+            {"is_online": False, "device_name": None},
+            "The phone of Line a is offline. It goes out when the phone is back.",
+        ),
+    ],
+)
+def test_each_obstacle_says_what_to_do(facts: dict[str, Any], says: str) -> None:
+    assert refused(route([line("a", **facts)])).sentence == says
+
+
 def test_no_lines_at_all_waits_for_a_phone() -> None:
     routed = refused(route([]))
     assert (routed.reason, routed.is_permanent, routed.retry_at) == ("no_lines", False, None)
@@ -143,7 +189,7 @@ def test_the_obstacle_that_passes_first_is_named() -> None:
 
 
 def test_an_obstacle_that_is_over_is_none() -> None:
-    assert chosen(route([line("a", paused_until=NOW, full_until=NOW - 1)])) == ("a", "only_line")
+    assert chosen(route([line("a", paused_until=NOW, full_until=NOW)])) == ("a", "only_line")
 
 
 @given(

@@ -113,6 +113,22 @@ def test_the_last_word_makes_silence_unknown() -> None:
     assert Segments("ss").verdict(is_last_word=True) is Verdict.SENT
 
 
+def test_what_it_knows_of_its_segments() -> None:
+    segments = Segments("s.")
+    assert [segments.has(index) for index in (None, 0, 1, 2, -1)] == [True, True, True, False, False]
+    for letters, on_air, may_have_left, uses_try in [
+        (".w", False, False, False),
+        (".r", False, False, True),
+        (".?", False, True, False),
+        (".f", False, False, False),
+        (".s", True, True, False),
+        ("ru", True, True, True),
+        ("rd", True, True, True),
+    ]:
+        segments = Segments(letters)
+        assert (segments.is_on_air, segments.may_have_left, segments.uses_try) == (on_air, may_have_left, uses_try)
+
+
 def test_partial_reason_counts_what_left() -> None:
     assert Segments("sdr").partial_reason() == "partial 2/3"
     assert Segments("sdr").sent == 2

@@ -52,7 +52,7 @@ def job(kind: type[reports.JobWord], device: str = A, submission: int = 1, **mor
     return kind(message_id="m", device_id=device, submission=submission, at=0, **more)
 
 
-def move(kind: type[moves.Move], **more: Any) -> Any:
+def move(kind: Any, **more: Any) -> Any:
     """A decision of the hub."""
     return kind(message_id="m", at=0, **more)
 
@@ -377,7 +377,8 @@ def test_a_fact_of_an_older_submission_counts_and_its_refusal_does_not() -> None
 def test_late_and_repeated_reports_change_nothing() -> None:
     view = advance(bound(), sent())
     assert fold(view, sent()).why_not == "repeated"
-    assert fold(view, failed(NO_SERVICE)).why_not == "repeated"
+    assert fold(view, failed(NO_SERVICE)).why_not == "already_sent"
+    assert fold(view, failed(BAD)).why_not == "already_sent"
     delivered = advance(view, dlr(0))
     for late in (sent(), failed(BAD), dlr(0), dlr(0x40), move(moves.Overdue), ACCEPTED, CANCEL, REPLAY):
         decision = fold(delivered, late)
@@ -417,6 +418,82 @@ def test_scheduled_is_released_once() -> None:
     assert moved(released) == [("scheduled", "queued")]
     assert fold(released.view, move(moves.Release)).why_not == "not_scheduled"
     assert fold(view, offer()).why_not == "not_waiting"
+
+
+@pytest.mark.parametrize(
+    ("word", "starts"),
+    [
+        (CANCEL, {"scheduled": "cancelled", "queued": "cancelled", "retried": "cancelled"}),
+        (REPLAY, {"dead_letter": "queued"}),
+        (move(moves.Release), {"scheduled": "queued"}),
+        (move(moves.NoRoute), {"queued": "failed", "retried": "dead_letter"}),
+        (move(moves.TimeOver), {"scheduled": "expired", "queued": "expired", "retried": "expired"}),
+        (move(moves.Overdue), {"dispatched": "uncertain"}),
+        (move(moves.OutcomeUnknown), {"uncertain": "failed"}),
+        (job(reports.JobMissing), {"dispatched": "uncertain"}),
+        (job(reports.JobCancelled), {"dispatched": "cancelled", "uncertain": "cancelled"}),
+        (job(reports.JobExpired), {"dispatched": "expired", "uncertain": "expired"}),
+        (job(reports.JobListed, state="accepted"), {}),
+        (failed(NO_SERVICE), {"dispatched": "retried", "uncertain": "failed"}),
+        (failed(BAD), {"dispatched": "failed", "uncertain": "failed"}),
+        (
+            sent(),
+            dict.fromkeys(("scheduled", "queued", "retried", "dispatched", "uncertain"), "sent"),
+        ),
+        (
+            dlr(0),
+            dict.fromkeys(("scheduled", "queued", "retried", "dispatched", "uncertain", "sent"), "delivered"),
+        ),
+        (
+            job(reports.SubmitReport, outcome="uncertain", reason="interrupted"),
+            dict.fromkeys(("scheduled", "queued", "retried", "dispatched"), "uncertain"),
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, dict) else "",
+)
+def test_where_each_word_leads_from_each_status(word: status.Word, starts: dict[str, str]) -> None:
+    for before in Status:
+        decision = fold(MessageView(status=before, device_id=A, submission=1), word)
+        assert decision.new_status.value == starts.get(before.value, before.value), before
+
+
+def test_each_refusal_is_counted_as_its_reason_says() -> None:
+    offered = advance(queued(tries=1), offer())
+    assert fold(offered, job(reports.JobRefused, reason="phone_error")).view.tries == 2
+    assert fold(offered, job(reports.JobRefused, reason="busy")).view.tries == 1
+    gave_up = fold(advance(queued(tries=2), offer()), job(reports.JobRefused, reason="phone_error"))
+    assert (gave_up.new_status, gave_up.reason) == (Status.DEAD_LETTER, "phone_error")
+
+
+def test_a_code_makes_no_refusal_of_what_the_phone_is_unsure_of() -> None:
+    unsure = job(reports.SubmitReport, outcome="uncertain", segment=0, segments=1, code=NO_SERVICE)
+    assert fold(bound(), unsure).new_status is Status.UNCERTAIN
+    assert fold(bound(), unsure).view.segments == Segments("?")
+
+
+def test_what_is_known_of_the_segments_is_kept_when_the_phone_becomes_unsure() -> None:
+    view = advance(bound(expected_segments=2), sent(0, 2))
+    unsure = job(reports.SubmitReport, outcome="uncertain", reason="interrupted")
+    assert fold(view, unsure).view.segments == Segments("s.")
+    of_another = job(reports.SubmitReport, B, 9, outcome="uncertain", reason="interrupted")
+    assert fold(view, of_another).view.segments == Segments()
+    assert moved(fold(fold(view, unsure).view, sent(1, 2))) == [("uncertain", "sent")]
+
+
+def test_being_unsure_of_what_was_sent_changes_nothing() -> None:
+    view = advance(bound(), sent())
+    unsure = job(reports.SubmitReport, outcome="uncertain", reason="interrupted")
+    assert fold(view, unsure).why_not == "already_sent"
+    assert fold(advance(view, dlr(0)), unsure).why_not == "ended"
+    assert fold(queued(), job(reports.JobCancelled)).why_not == "other_submission"
+    assert (
+        fold(MessageView(status=Status.QUEUED, device_id=A, submission=1), job(reports.JobCancelled)).why_not
+        == "unbound"
+    )
+    assert (
+        fold(MessageView(status=Status.EXPIRED, device_id=A, submission=1), job(reports.JobCancelled)).why_not
+        == "ended"
+    )
 
 
 # --- a restored hub ----------------------------------------------------------------------------------------------------------------
@@ -462,7 +539,9 @@ def words_of(kind: type[reports.JobWord], **more: st.SearchStrategy[Any]) -> st.
 
 hub_words = st.one_of(
     st.sampled_from([CANCEL, REPLAY]),
-    st.sampled_from([moves.Release, moves.NoRoute, moves.TimeOver, moves.Overdue, moves.OutcomeUnknown]).map(move),
+    st.sampled_from([moves.Release, moves.NoRoute, moves.TimeOver, moves.Overdue, moves.OutcomeUnknown]).map(
+        lambda kind: move(kind)
+    ),
     st.builds(offer, devices, st.integers(1, 9)),
     st.builds(lambda n: move(moves.Withdraw, submission=n), submissions),
 )
@@ -505,6 +584,7 @@ def test_no_words_break_the_rules(view: MessageView, story: list[status.Word]) -
     for word in story:
         decision = fold(view, word)
         check_moves(view, decision)
+        assert not (decision.is_applied and view.status in FINAL), "an ended message has changed"
         if isinstance(word, moves.Offer) and decision.is_applied:
             assert not may_have_left, "offered again after it may have reached the air"
             assert word.submission > max(offers), "the number of an offer was used twice"
