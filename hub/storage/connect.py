@@ -29,6 +29,9 @@ BUSY_MS = 10_000
 """How long SQLite waits for another process's lock (a backup, the command line) before it gives up."""
 CACHE_KIB = 64 * 1024
 READER_CACHE_KIB = 8 * 1024
+KEEP_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""libpq's words for: a network that died is noticed within half a minute.
+https://www.postgresql.org/docs/current/libpq-connect.html"""
 STATEMENT_MS = {"write": 30_000, "read": 30_000, "checkpoint": 30_000}
 
 
@@ -160,9 +163,6 @@ def _postgresql_engine(url: str, purpose: Purpose) -> Engine:
             "options": options,
             "application_name": f"handset-hub {purpose}",
             "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 15_000,
+            **KEEP_ALIVE,
         },
     )

@@ -1,22 +1,33 @@
 """The highest id a database holds, so that a restarted hub goes on above it even when its clock was set back."""
 
-from sqlalchemy import Column, Connection, Text, func, select
+from sqlalchemy import Connection, func, select
 
 from hub.core.clock import UtcMs
 from hub.core.ids import is_id, time_of
 from hub.storage.schema import METADATA
 
-HASHED = frozenset({"conversation"})
-"""Tables whose ids are not made from time."""
+MADE_FROM_TIME = (
+    "account",
+    "api_key",
+    "batch",
+    "device",
+    "device_gap",
+    "device_notice",
+    "enrolment",
+    "line",
+    "message",
+    "wh_event",
+    "wh_replay",
+    "write_batch",
+)
+"""Tables whose `id` is made from time, each behind an index."""
 
+NOT_MADE_FROM_TIME = {
+    "conversation": "a hash of account, line and peer",
+    "wh_endpoint": "a hash of account, format and origin where a message's own target made it",
+}
 
-def _id_columns() -> list[Column[str]]:
-    """The text column `id` of every table: its key, or unique, so that an index answers at once."""
-    columns = [table.c.id for table in METADATA.sorted_tables if "id" in table.c and table.name not in HASHED]
-    return [column for column in columns if isinstance(column.type, Text)]
-
-
-_HIGHEST = [select(func.max(column)) for column in _id_columns()]
+_HIGHEST = [select(func.max(METADATA.tables[name].c.id)) for name in MADE_FROM_TIME]
 
 
 def highest_id_ms(conn: Connection) -> UtcMs:

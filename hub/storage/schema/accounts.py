@@ -68,7 +68,6 @@ class WriteBatch(SQLModel, table=True):
     """One row per committed batch: how a writer finds out whether a COMMIT whose answer was lost took effect."""
 
     __tablename__ = "write_batch"
-    __table_args__ = (Index("write_batch_at", "at"),)
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     at: int = Field(sa_type=UtcMillis)

@@ -179,7 +179,7 @@ class TimelineEntry(SQLModel, table=True):
     """One hop of a message: who did what, when, and whether it changed the state."""
 
     __tablename__ = "timeline"
-    __table_args__ = (Index("timeline_message", "message_id", "id"), Index("timeline_at", "at"))
+    __table_args__ = (Index("timeline_message", "message_id", "id"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
     account_id: str = Field(sa_type=CleanText)

@@ -49,7 +49,8 @@ class WebhookEndpoint(SQLModel, table=True):
     """`message`, `conversation`, `endpoint` or `none`."""
     schedule: str = Field(default='"default"', sa_type=CleanText)
     """JSON: a preset's name or a list of waits in seconds."""
-    max_age_seconds: int = Field(default=96 * 3600, sa_type=Int64)
+    max_age_seconds: int | None = Field(default=96 * 3600, sa_type=Int64)
+    """How long after the first try the last one may come; null = only the schedule counts."""
     success_rule: str | None = Field(default=None, sa_type=CleanText)
     """None: any 2xx. Otherwise what the body of a 2xx must begin with (`+OK`)."""
     created_at: int = Field(sa_type=UtcMillis)
@@ -62,14 +63,13 @@ class WebhookEvent(SQLModel, table=True):
 
     __tablename__ = "wh_event"
     __table_args__ = (
-        Index("wh_event_account", "account_id", "seq"),
+        Index("wh_event_account", "account_id", "txid", "seq"),
         Index(
             "wh_event_message",
             "message_id",
             sqlite_where=text("message_id is not null"),
             postgresql_where=text("message_id is not null"),
         ),
-        Index("wh_event_created", "created_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -117,9 +117,11 @@ class WebhookDelivery(SQLModel, table=True):
             postgresql_where=text("state < 2 and order_key <> ''"),
         ),
         Index("wh_delivery_endpoint", "endpoint_id", "id"),
+        Index("wh_dead", "endpoint_id", "id", sqlite_where=text("state = 3"), postgresql_where=text("state = 3")),
         Index(
             "wh_delivery_replay",
             "replay_id",
+            "state",
             sqlite_where=text("replay_id is not null"),
             postgresql_where=text("replay_id is not null"),
         ),
@@ -163,7 +165,6 @@ class WebhookAttempt(SQLModel, table=True):
     __tablename__ = "wh_attempt"
     __table_args__ = (
         Index("wh_attempt_delivery", "delivery_id", "n"),
-        Index("wh_attempt_started", "started_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
@@ -196,6 +197,14 @@ class WebhookLane(SQLModel, table=True):
     """The health of an endpoint, and on PostgreSQL which hub process may send to it."""
 
     __tablename__ = "wh_lane"
+    __table_args__ = (
+        Index(
+            "wh_lane_chore",
+            "endpoint_id",
+            sqlite_where=text("chore is not null"),
+            postgresql_where=text("chore is not null"),
+        ),
+    )
 
     endpoint_id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText)
@@ -210,8 +219,8 @@ class WebhookLane(SQLModel, table=True):
     tries_since_ok: int = Field(default=0, sa_type=Int64)
     noticed: int = Field(default=0, sa_type=Int64)
     """Notices given about the present failure: 1 after an hour, 2 after a day."""
-    release: str | None = Field(default=None, sa_type=CleanText)
-    """JSON of what to do with held deliveries up to an id: {choice, since, up_to}; gone when it is done."""
+    chore: str | None = Field(default=None, sa_type=CleanText)
+    """JSON (`hub.webhooks.chores.Chore`) of what is still to be done with the deliveries that wait; gone when it is done."""
     trying_id: int | None = Field(default=None, sa_type=Int64)
     """The delivery being tried, written before the try only while the lane is watched for one that kills its process."""
     trying_times: int = Field(default=0, sa_type=Int64)
@@ -230,7 +239,15 @@ class WebhookReplay(SQLModel, table=True):
     """A resumable replay of many events to one endpoint."""
 
     __tablename__ = "wh_replay"
-    __table_args__ = (Index("wh_replay_account", "account_id", "id"),)
+    __table_args__ = (
+        Index("wh_replay_account", "account_id", "id"),
+        Index(
+            "wh_replay_running",
+            "id",
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+    )
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText)

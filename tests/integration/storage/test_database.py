@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Text
 
 from hub.config import ConfigurationError
 from hub.core.ids import IdSource, new_id, time_of
 from hub.storage.database import Database
+from hub.storage.high_water import MADE_FROM_TIME, NOT_MADE_FROM_TIME
 from hub.storage.schema import METADATA
 from hub.storage.schema.messages import Batch
 from hub.storage.types import table_of
@@ -18,7 +20,9 @@ from tests.fakes import START_MS, FakeClock, seeded_bytes
 
 def test_a_second_server_on_one_file_is_refused_in_a_sentence(sqlite_url: str, clock: FakeClock, ids: IdSource) -> None:
     first = Database.open(sqlite_url, clock=clock, ids=ids)
-    with pytest.raises(ConfigurationError, match=rf"already in use by process {os.getpid()}\. One SQLite file serves one hub"):
+    with pytest.raises(
+        ConfigurationError, match=rf"already in use by process {os.getpid()}\. One SQLite file serves one hub"
+    ):
         Database.open(sqlite_url, clock=clock, ids=ids)
     first.close()
     Database.open(sqlite_url, clock=clock, ids=ids).close()
@@ -83,3 +87,10 @@ def test_sqlite_is_durable_and_keeps_its_checkpoints_out_of_commits(
         "wal_autocheckpoint": 0,
         "busy_timeout": 10_000,
     }
+
+
+def test_every_text_id_is_known_to_be_made_from_time_or_not() -> None:
+    named = {
+        table.name for table in METADATA.sorted_tables if isinstance(getattr(table.c.get("id"), "type", None), Text)
+    }
+    assert named == set(MADE_FROM_TIME) | set(NOT_MADE_FROM_TIME)

@@ -425,11 +425,19 @@ def _wh_delivery() -> None:
         sa.UniqueConstraint("event_seq", "endpoint_id", "run", "target_key"),
         sqlite_autoincrement=True,
     )
+    op.create_index(
+        "wh_dead",
+        "wh_delivery",
+        ["endpoint_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 3"),
+        postgresql_where=sa.text("state = 3"),
+    )
     op.create_index("wh_delivery_endpoint", "wh_delivery", ["endpoint_id", "id"], unique=False)
     op.create_index(
         "wh_delivery_replay",
         "wh_delivery",
-        ["replay_id"],
+        ["replay_id", "state"],
         unique=False,
         sqlite_where=sa.text("replay_id is not null"),
         postgresql_where=sa.text("replay_id is not null"),
@@ -481,7 +489,7 @@ def _wh_event() -> None:
         sa.UniqueConstraint("id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("wh_event_account", "wh_event", ["account_id", "seq"], unique=False)
+    op.create_index("wh_event_account", "wh_event", ["account_id", "txid", "seq"], unique=False)
     op.create_index(
         "wh_event_message",
         "wh_event",
@@ -507,10 +515,18 @@ def _wh_lane() -> None:
         sa.Column("last_ok_at", sa.BigInteger(), nullable=True),
         sa.Column("tries_since_ok", sa.BigInteger(), nullable=False),
         sa.Column("noticed", sa.BigInteger(), nullable=False),
-        sa.Column("release", TEXT, nullable=True),
+        sa.Column("chore", TEXT, nullable=True),
         sa.Column("trying_id", sa.BigInteger(), nullable=True),
         sa.Column("trying_times", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("endpoint_id"),
+    )
+    op.create_index(
+        "wh_lane_chore",
+        "wh_lane",
+        ["endpoint_id"],
+        unique=False,
+        sqlite_where=sa.text("chore is not null"),
+        postgresql_where=sa.text("chore is not null"),
     )
 
 
@@ -540,6 +556,14 @@ def _wh_replay() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("wh_replay_account", "wh_replay", ["account_id", "id"], unique=False)
+    op.create_index(
+        "wh_replay_running",
+        "wh_replay",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
 
 
 def _write_batch() -> None:

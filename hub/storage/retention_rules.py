@@ -1,0 +1,221 @@
+"""How long each table keeps its rows. Every table is named here: swept, ended by the room that owns it, or kept with a reason.
+
+Nothing grows without bound. What is old is found through a key or an index that is there anyway, oldest first, so that a
+sweep reads what it deletes and nothing else: ids are made from time, numbers rise with it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+from hub.config import Config
+
+DAY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows that stay for ever."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndedElsewhere:
+    """Rows that go with something else."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Rows that are deleted when they are old.
+
+    `found` selects the keys (and whatever `before` and `after` need) of at most `:most` rows to delete, given `:cutoff` (ms)
+    and `:cutoff_id` (the lowest id of that moment). Where only a rising number is indexed, it selects the next `:most` rows
+    above `:above` instead, with `is_old` and `may_go` beside them, and the sweep goes on above the last one.
+    """
+
+    what: str
+    seconds: Callable[[Config], float]
+    """0 keeps them for ever."""
+    key: tuple[str, ...]
+    found: str
+    before: tuple[str, ...] = ()
+    """Deletes to run for each row before its own."""
+    after: tuple[str, ...] = ()
+    """Deletes to run for each row after its own."""
+
+    @property
+    def is_by_number(self) -> bool:
+        """Whether `found` walks upwards instead of finding old rows at once."""
+        return ":above" in self.found
+
+
+Rule: TypeAlias = Kept | EndedElsewhere | Sweep
+
+
+def _messages(config: Config) -> float:
+    return config.keep_messages_days * DAY_SECONDS
+
+
+def _events(config: Config) -> float:
+    return config.keep_events_days * DAY_SECONDS
+
+
+def _attempts(config: Config) -> float:
+    return config.keep_attempts_days * DAY_SECONDS
+
+
+def _device_events(config: Config) -> float:
+    """At least 8 days: phones send again what they hold, up to 7 days back, and a duplicate is known by its stored event."""
+    days = config.keep_device_events_days
+    return max(days, 8) * DAY_SECONDS if days else 0
+
+
+def _days(days: float) -> Callable[[Config], float]:
+    return lambda _config: days * DAY_SECONDS
+
+
+_OLD_ID = "select id from {table} where id < :cutoff_id {unless} order by id limit :most"
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "account": Kept("one row per customer"),
+        "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
+        "hub_fact": Kept("a handful of facts"),
+        "device": Kept("one row per phone: its texts and threads name it"),
+        "device_stream": Kept(
+            "one row per event stream of a phone; a phone begins a new one only when its storage went back"
+        ),
+        "line": Kept("one row per SIM: its threads name it"),
+        "wh_lane": EndedElsewhere("with its endpoint"),
+        "wh_delivery": EndedElsewhere("with its event"),
+        "conversation": EndedElsewhere("with its last text"),
+        "idempotency": EndedElsewhere("24 hours after the last text of the request has ended"),
+        "message": Sweep(
+            "Texts that have ended, counted from when they were accepted or received",
+            _messages,
+            ("id",),
+            "select id, conversation_id from message where id < :cutoff_id and (final_at is not null or direction = 'mo')"
+            " order by id limit :most",
+            after=(
+                "delete from conversation where id = :conversation_id and last_at < :cutoff"
+                " and not exists (select 1 from message where conversation_id = :conversation_id)",
+            ),
+        ),
+        "timeline": Sweep(
+            "What happened to a text, step by step",
+            _messages,
+            ("id",),
+            "select id, at < :cutoff as is_old, true as may_go from timeline where id > :above order by id limit :most",
+        ),
+        "batch": Sweep(
+            "Requests to many recipients, once their texts are gone",
+            _messages,
+            ("id",),
+            _OLD_ID.format(
+                table="batch", unless="and not exists (select 1 from message where message.batch_id = batch.id)"
+            ),
+        ),
+        "device_gap": Sweep(
+            "Event numbers a phone no longer had", _messages, ("id",), _OLD_ID.format(table="device_gap", unless="")
+        ),
+        "device_notice": Sweep(
+            "Notices about phones", _messages, ("id",), _OLD_ID.format(table="device_notice", unless="")
+        ),
+        "wh_event": Sweep(
+            "Customer events with their deliveries; one whose delivery has not ended stays",
+            _events,
+            ("seq",),
+            "select e.seq, e.created_at < :cutoff as is_old,"
+            " not exists (select 1 from wh_delivery d where d.event_seq = e.seq and d.state < 2) as may_go"
+            " from wh_event e where e.seq > :above order by e.seq limit :most",
+            before=("delete from wh_delivery where event_seq = :seq and state >= 2",),
+        ),
+        "wh_attempt": Sweep(
+            "Tries of webhook deliveries, with what was answered",
+            _attempts,
+            ("id",),
+            "select id, started_at < :cutoff as is_old, true as may_go from wh_attempt where id > :above"
+            " order by id limit :most",
+        ),
+        "wh_replay": Sweep(
+            "Replays that have ended",
+            _events,
+            ("id",),
+            _OLD_ID.format(table="wh_replay", unless="and state <> 'running'"),
+        ),
+        "wh_endpoint": Sweep(
+            "Endpoints behind texts' own targets, and deleted ones, once nothing is left to deliver or to show for them",
+            _days(90),
+            ("id",),
+            "select id from wh_endpoint where updated_at < :cutoff and (is_implicit or deleted_at is not null)"
+            " and not exists (select 1 from wh_delivery d where d.endpoint_id = wh_endpoint.id) order by id limit :most",
+            before=("delete from wh_lane where endpoint_id = :id",),
+        ),
+        "wh_node": Sweep(
+            "Hub processes that have stopped",
+            _days(1),
+            ("node",),
+            "select node from wh_node where seen_at < :cutoff order by node limit :most",
+        ),
+        "device_event": Sweep(
+            "Events as phones sent them (at least 8 days, so that one that is sent again is known)",
+            _device_events,
+            ("device_id", "uuid"),
+            "select device_id, uuid from device_event where received_at < :cutoff order by received_at limit :most",
+        ),
+        "device_connection": Sweep(
+            "Connections of phones",
+            _days(90),
+            ("device_id", "session_no"),
+            "select device_id, session_no from device_connection where connected_at < :cutoff"
+            " order by connected_at limit :most",
+        ),
+        "line_usage": Sweep(
+            "Segments handed to a line, for pace and budgets (the longest budget is a month)",
+            _days(40),
+            ("line_id", "at"),
+            "select line_id, at from line_usage where at < :cutoff order by at limit :most",
+        ),
+        "enrolment": Sweep(
+            "Enrolment codes, counted from their expiry",
+            _days(30),
+            ("id",),
+            "select id from enrolment where expires_at < :cutoff order by expires_at limit :most",
+        ),
+        "write_batch": Sweep(
+            "Numbers of committed batches, asked for only after a commit whose answer was lost",
+            _days(1 / 24),
+            ("id",),
+            _OLD_ID.format(table="write_batch", unless=""),
+        ),
+    }
+)
+
+
+def as_markdown(config: Config) -> str:
+    """The table of docs/operate/retention.md."""
+    rows = (f"| `{name}` | {_in_words(rule, config)} |" for name, rule in sorted(RULES.items()))
+    return "\n".join(["| table | kept | what it holds |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def _in_words(rule: Rule, config: Config) -> str:
+    match rule:
+        case Sweep():
+            return f"{_span(rule.seconds(config))} | {rule.what}"
+        case EndedElsewhere():
+            return f"goes {rule.by} | "
+        case Kept():
+            return f"for ever | {rule.because}"
+
+
+def _span(seconds: float) -> str:
+    if not seconds:
+        return "for ever"
+    hours = round(seconds / 3600)
+    if hours % 24:
+        return "1 hour" if hours == 1 else f"{hours} hours"
+    return "1 day" if hours == 24 else f"{hours // 24} days"

@@ -1,0 +1,154 @@
+"""Nothing grows without bound, and nothing that is still needed goes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from hub.config import Config
+from hub.core.ids import first_id_at
+from hub.storage.connect import open_engine
+from hub.storage.database import Database
+from hub.storage.retention import ADVISORY_LOCK, Retention, SweepSome, Swept, sweep
+from hub.storage.retention_rules import DAY_SECONDS, RULES, Kept, Sweep, as_markdown
+from hub.storage.schema import METADATA
+from tests.fakes import START_MS
+from tests.integration.storage import rows
+from tests.integration.storage.rows import all_of, insert, row_at
+
+pytestmark = pytest.mark.anyio
+
+OLD = START_MS - 400 * DAY_SECONDS * 1000
+SMALL = {"wh_node", "wh_endpoint"}
+"""Tables of a few rows for each thing an operator made: reading them whole is fine."""
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.storage.retention.SHORTEST_REST_SECONDS", 0.0)
+    monkeypatch.setattr("hub.storage.retention.REST_PER_WORK", 0.0)
+
+
+def _store(db: Database, table: str, *wanted: dict[str, Any]) -> None:
+    with db.write_engine.connect() as connection, connection.begin():
+        insert(connection, table, *wanted)
+
+
+def test_every_table_has_a_rule() -> None:
+    assert set(RULES) == {table.name for table in METADATA.sorted_tables}
+    for name, rule in RULES.items():
+        assert isinstance(rule, Sweep) or (rule.because if isinstance(rule, Kept) else rule.by), name
+
+
+async def test_old_rows_of_every_table_go_and_young_ones_stay(db: Database) -> None:
+    for table in METADATA.sorted_tables:
+        ended = {"state": 2} if table.name == "wh_delivery" else {}
+        _store(db, table.name, row_at(table, OLD, 1, **ended), row_at(table, START_MS, 2, **ended))
+    await Retention(db, Config()).sweep_all()
+    kept = db.read_now(rows.count)
+    for name, rule in RULES.items():
+        if name == "write_batch":
+            continue  # the sweep's own commits are in it
+        gone = isinstance(rule, Sweep) or name in ("wh_lane", "wh_delivery", "conversation")
+        assert kept[name] == (1 if gone else 2), name
+    assert not isinstance(RULES["idempotency"], Sweep)
+
+
+async def test_texts_that_have_not_ended_stay_with_their_thread(db: Database) -> None:
+    table = METADATA.tables["message"]
+
+    def message(n: int, **given: Any) -> dict[str, Any]:
+        return row_at(table, OLD + n, n, batch_id=None, **given)
+
+    _store(
+        db,
+        "message",
+        message(1, final_at=None, direction="mt", conversation_id="open"),
+        message(2, final_at=OLD, direction="mt", conversation_id="open"),
+        message(3, final_at=OLD, direction="mt", conversation_id="closed"),
+        message(4, final_at=None, direction="mo", conversation_id="closed"),
+        message(5, final_at=None, direction="mo", conversation_id="lively"),
+    )
+    thread = METADATA.tables["conversation"]
+    _store(
+        db,
+        "conversation",
+        row_at(thread, OLD, 1, id="open"),
+        row_at(thread, OLD, 1, id="closed"),
+        row_at(thread, OLD, 1, id="lively", last_at=START_MS),
+    )
+    await Retention(db, Config()).sweep_all()
+    assert db.read_now(all_of, "message", "id") == [first_id_at(OLD + 1)]
+    assert db.read_now(all_of, "conversation", "id") == ["lively", "open"]
+
+
+async def test_an_event_whose_delivery_has_not_ended_stays_and_stops_nobody(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.storage.retention.ROWS_AT_ONCE", 3)
+    events, deliveries = METADATA.tables["wh_event"], METADATA.tables["wh_delivery"]
+    held = range(1, 9)
+    _store(db, "wh_event", *(row_at(events, OLD, n, id=f"e{n:02}") for n in range(1, 21)))
+    _store(
+        db,
+        "wh_delivery",
+        *(row_at(deliveries, OLD, n, event_seq=n, state=1 if n in held else 2) for n in range(1, 21)),
+    )
+    await Retention(db, Config()).sweep_all()
+    assert db.read_now(all_of, "wh_event", "seq") == list(held)
+    assert db.read_now(all_of, "wh_delivery", "event_seq") == list(held)
+
+
+async def test_more_rows_than_one_delete_takes_all_go(db: Database) -> None:
+    table = METADATA.tables["timeline"]
+    _store(db, "timeline", *(row_at(table, OLD if n <= 1200 else START_MS, n) for n in range(1, 1301)))
+    assert await Retention(db, Config()).sweep_all() == 1200
+    assert len(db.read_now(all_of, "timeline", "id")) == 100
+
+
+async def test_a_phones_events_are_known_for_as_long_as_it_may_repeat_them(db: Database) -> None:
+    table = METADATA.tables["device_event"]
+    ages = (6, 7.9, 8.1)
+    _store(db, "device_event", *(row_at(table, START_MS - round(days * DAY_SECONDS * 1000), 1) for days in ages))
+    await Retention(db, replace(Config(), keep_device_events_days=1)).sweep_all()
+    assert len(db.read_now(all_of, "device_event", "uuid")) == 2
+
+
+async def test_zero_days_keeps_for_ever(db: Database) -> None:
+    _store(db, "message", row_at(METADATA.tables["message"], OLD, 1))
+    await Retention(db, replace(Config(), keep_messages_days=0)).sweep_all()
+    assert len(db.read_now(all_of, "message", "id")) == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_one_process_sweeps_at_a_time(db: Database, database_url: str) -> None:
+    _store(db, "timeline", row_at(METADATA.tables["timeline"], OLD, 1))
+    with open_engine(database_url, "write").connect() as other, other.begin():
+        other.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        assert await db.writer.submit(sweep, SweepSome("timeline", 1, 0, 10)) == Swept(0, None)
+    assert await db.writer.submit(sweep, SweepSome("timeline", 1, 0, 10)) == Swept(1, None)
+
+
+@pytest.mark.parametrize(
+    "table", [name for name, rule in RULES.items() if isinstance(rule, Sweep) and name not in SMALL]
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_sweep_reads_no_table_whole(db: Database, table: str) -> None:
+    rule = RULES[table]
+    assert isinstance(rule, Sweep)
+    for statement in (rule.found, *rule.before, *rule.after):
+        plan = db.read_now(_plan, statement)
+        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], plan
+
+
+def _plan(conn: Any, statement: str) -> list[str]:
+    explained = text("explain query plan " + statement)
+    return [row[3] for row in conn.execute(explained, dict.fromkeys(explained._bindparams, 1))]
+
+
+def test_the_documentation_says_how_long_everything_is_kept() -> None:
+    page = Path(__file__).parents[3] / "docs" / "operate" / "retention.md"
+    assert page.read_text(encoding="utf-8").endswith(as_markdown(Config()))
