@@ -37,7 +37,7 @@ def new_event(event_id: str, type_: EventType, row: MessageRow, data: Data, occu
         message_id=row.id,
         conversation_id=row.conversation_id,
         trace_id=row.trace_id,
-        callback=_CALLBACK.decode(row.callback) if row.callback else None,
+        callback=read_callback(row),
     )
 
 
@@ -60,13 +60,23 @@ def _message_data(row: MessageRow, line: LineRow | None, changed_at: UtcMs) -> M
         reason=row.reason,
         error_code=row.error_code,
         explanation=results.why(row.reason),
-        metadata=_METADATA.decode(row.metadata_json) if row.metadata_json else {},
+        metadata=read_metadata(row),
         created_at=rfc3339(row.created_at),
         scheduled_at=_rfc3339(row.scheduled_at),
         sent_at=_rfc3339(row.sent_at),
         delivered_at=_rfc3339(row.delivered_at),
         changed_at=rfc3339(changed_at),
     )
+
+
+def read_callback(row: MessageRow) -> CallbackTarget | None:
+    """The message's own webhook target."""
+    return _CALLBACK.decode(row.callback) if row.callback else None
+
+
+def read_metadata(row: MessageRow) -> dict[str, str]:
+    """What the request gave with it."""
+    return _METADATA.decode(row.metadata_json) if row.metadata_json else {}
 
 
 def rendered(kind: Kind, id_: str | None) -> str | None:

@@ -15,6 +15,7 @@ from hub.core.effects import Effect, WakeDispatch
 from hub.messages.consequences import Consequences
 from hub.messages.handover import answer, carry_out, permitted
 from hub.messages.ledger import PHONE, Entry, Ledger
+from hub.messages.outcomes import with_effects
 from hub.messages.words import hub_job
 from hub.storage.messages_phones import PhoneRow, fence_phones
 from hub.storage.transaction import Done, Tx
@@ -45,20 +46,12 @@ def take_answers(tx: Tx, commands: Sequence[PhoneAnswer]) -> list[Done[bool] | R
     current = [command for command in commands if _is_current(command, phones)]
     ledger = Ledger(tx, [(command.account_id, command.frame.id) for command in current])
     consequences = Consequences(ledger)
-    outcomes: list[Done[bool] | RefusedCommand] = []
-    for command in commands:
-        if _is_current(command, phones):
-            outcomes.append(Done(True, _take(ledger, consequences, command)))
-        else:
-            outcomes.append(Done(False))
-    more: tuple[Effect, ...] = consequences.carry_out()
-    shared = (*ledger.close(), *more)
-    if shared:
-        last = outcomes[-1]
-        outcomes[-1] = Done(
-            isinstance(last, Done) and last.value, (*(last.effects if isinstance(last, Done) else ()), *shared)
-        )
-    return outcomes
+    outcomes = [
+        Done(True, _take(ledger, consequences, command)) if _is_current(command, phones) else Done(False)
+        for command in commands
+    ]
+    more = consequences.carry_out()
+    return with_effects(outcomes, (*ledger.close(), *more))
 
 
 def _is_current(command: PhoneAnswer, phones: dict[str, PhoneRow]) -> bool:

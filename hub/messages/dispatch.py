@@ -14,12 +14,13 @@ from device_protocol.limits import OFFERS_MAX, SILENT_SECONDS
 from hub.accounts.settings import read_settings
 from hub.core import moves
 from hub.core.clock import UtcMs
-from hub.core.effects import Effect, ToPhone
+from hub.core.effects import ToPhone
 from hub.core.pacing import Sent, Usage, allowance
 from hub.core.status import WAITING
 from hub.messages.jobs import job_frame
 from hub.messages.ledger import HUB, Entry, Ledger
 from hub.messages.lines import limits_of, line_usage, utc_offset
+from hub.messages.outcomes import with_effects
 from hub.messages.routes import move_on
 from hub.storage.messages import MessageRow
 from hub.storage.messages_lines import LineRow, lines_in_devices, settings_of
@@ -69,16 +70,8 @@ def offer(tx: Tx, commands: Sequence[OfferTo]) -> list[Done[Offered] | Refused]:
         and (phone.account_id, phone.session_no) == (command.account_id, command.session_no)
     ]
     round_ = _Round(tx, ledger, [] if ledger.is_held else current)
-    outcomes: list[Done[Offered] | Refused] = []
-    for command in commands:
-        if command in current:
-            outcomes.append(round_.offer_to(command))
-        else:
-            outcomes.append(Done(Offered()))
-    shared = ledger.close()
-    if shared and isinstance(outcomes[0], Done):
-        outcomes[0] = Done(outcomes[0].value, (*outcomes[0].effects, *shared))
-    return outcomes
+    outcomes = [round_.offer_to(command) if command in current else Done(Offered()) for command in commands]
+    return with_effects(outcomes, ledger.close())
 
 
 class _Round:
@@ -98,8 +91,8 @@ class _Round:
         self._lines: dict[str, list[LineRow]] = {}
         for line in lines:
             self._lines.setdefault(line.device_id or "", []).append(line)
-        wanted = {line.id: MOST_PER_LINE for line in lines if self._free[line.device_id or ""] > 0}
-        self._waiting = claim(tx, wanted)
+        wanted = [line.id for line in lines if self._free[line.device_id or ""] > 0]
+        self._waiting = claim(tx, wanted, MOST_PER_LINE)
         self._paused = paused_batches(tx.conn, {row.batch_id for row in self._rows() if row.batch_id is not None})
         self._zones = self._utc_offsets(lines)
         self._usage = line_usage(tx, [line for line in lines if line.id in self._waiting], self._zones)
@@ -201,9 +194,8 @@ def retract(tx: Tx, commands: Sequence[Retract]) -> list[Done[bool] | Refused]:
         taken.append(is_taken)
         if is_taken and entry is not None and command.is_deaf:
             leaving.append(entry)
-    woken: tuple[Effect, ...] = move_on(ledger, leaving)
-    effects = (*ledger.close(), *woken)
-    return [Done(one, effects if place == 0 else ()) for place, one in enumerate(taken)]
+    woken = move_on(ledger, leaving)
+    return with_effects([Done(one) for one in taken], (*ledger.close(), *woken))
 
 
 def _take_back(ledger: Ledger, entry: Entry, command: Retract) -> bool:

@@ -62,8 +62,7 @@ class LineBook:
     def read_for(self, wishes: Sequence[Wish], *, also: Collection[str] = ()) -> None:
         """Read the lines these messages could go by, and those with the ids in `also`."""
         accounts = {wish.account_id for wish in wishes}
-        for account_id, text in settings_of(self._tx.conn, accounts - set(self._settings)).items():
-            self._settings[account_id] = read_settings(text)
+        self._settings |= read_account_settings(self._tx, accounts - set(self._settings))
         named = {w.sender.line_id for w in wishes if isinstance(w.sender, ByLine)} | set(also)
         self._keep(lines_by_id(self._tx.conn, accounts, named).values())
         devices = {w.sender.device_id for w in wishes if isinstance(w.sender, ByDevice)}
@@ -189,6 +188,12 @@ class LineBook:
             )
             for row in capped
         }
+
+
+def read_account_settings(tx: Tx, account_ids: Collection[str]) -> dict[str, AccountSettings]:
+    """What these accounts have decided."""
+    stored = settings_of(tx.conn, account_ids) if account_ids else {}
+    return {account_id: read_settings(text) for account_id, text in stored.items()}
 
 
 def line_usage(tx: Tx, rows: Sequence[LineRow], utc_offsets: Mapping[str, int]) -> dict[str, Usage]:

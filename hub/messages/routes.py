@@ -1,6 +1,7 @@
 """Messages that wait in the hub and change their line: because they had none, or because theirs cannot send.
 
-Until a phone's `accepted` is committed a message is nobody's, so it may move as often as it helps. Pinned ones stay.
+Until a phone's `accepted` is committed a message is nobody's, so it may move as often as it helps. Pinned ones stay, and
+fail when the line they name was removed.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from hub.core.status import WAITING
 from hub.core.timeline import Kind
 from hub.messages.ledger import HUB, Entry, Ledger
 from hub.messages.lines import AWAY_SECONDS, LineBook, Wish
+from hub.messages.outcomes import with_effects
 from hub.messages.threads import conversation_id, merged
 from hub.storage.conversations import Touch, touch_conversations
 from hub.storage.messages import MessageRow
@@ -45,11 +47,8 @@ def reroute(tx: Tx, commands: Sequence[Reroute]) -> list[Done[bool] | Refused]:
     free = [entry for entry in entries if entry is not None and _is_free(entry)]
     away_seconds = min((command.away_seconds for command in commands), default=AWAY_SECONDS)
     woken = _route(ledger, free, away_seconds=away_seconds, is_leaving=False)
-    effects = (*ledger.close(), *woken)
-    outcomes: list[Done[bool] | Refused] = [Done(entry is not None and entry.is_moved) for entry in entries]
-    if outcomes and effects:
-        outcomes[0] = Done(entries[0] is not None and entries[0].is_moved, effects)
-    return outcomes
+    outcomes = [Done(entry is not None and entry.is_moved) for entry in entries]
+    return with_effects(outcomes, (*ledger.close(), *woken))
 
 
 def move_on(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Effect, ...]:
@@ -63,8 +62,7 @@ def sender_of(row: MessageRow) -> Sender:
 
 
 def _is_free(entry: Entry) -> bool:
-    row = entry.row
-    return entry.status in WAITING and row.offered_at is None and not (row.is_pinned and row.line_id is not None)
+    return entry.status in WAITING and entry.row.offered_at is None
 
 
 def _route(ledger: Ledger, entries: Sequence[Entry], *, away_seconds: float, is_leaving: bool) -> tuple[Effect, ...]:
@@ -87,6 +85,8 @@ def _route(ledger: Ledger, entries: Sequence[Entry], *, away_seconds: float, is_
 def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving: bool) -> str | None:
     """The new line of a message that got one."""
     row = entry.row
+    if row.is_pinned and book.line(wish.account_id, row.line_id) is not None:
+        return None
     if row.line_id is None:
         routed = book.choose_to_wait(wish, row.segments)
     else:

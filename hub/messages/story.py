@@ -90,8 +90,6 @@ def facts_of(word: Word, decision: Decision, *, tries: int, retry_at: UtcMs | No
         facts |= {"device_id": word.device_id, "line_id": word.line_id, "submission": word.submission}
     elif isinstance(word, CancelRequest):
         facts |= {"by": word.by, "device_id": decision.view.device_id}
-    elif isinstance(word, ReplayDeadLetter):
-        facts["by"] = "operator"
     if decision.reason is not None:
         facts["reason"] = decision.reason
     facts |= _of_outcome(decision, tries, retry_at, segments)

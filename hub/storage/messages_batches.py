@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.messages import COLUMNS, MESSAGE, MessageRow
 from hub.storage.messages_queue import BATCH
 from hub.storage.schema.accounts import Idempotency
 from hub.storage.transaction import DialectName, Tx
@@ -117,3 +118,56 @@ def _key_of(row: KeyRow) -> dict[str, str]:
 def keys_until(conn: Connection, until: UtcMs, most: int) -> list[KeyRow]:
     """Stored answers that are to be looked at again by then, oldest first."""
     return [KeyRow(*row) for row in conn.execute(_OVER, {"until": until, "most": most})]
+
+
+# --- what is done to a whole batch -----------------------------------------------------------------------------------------
+
+
+class BatchState(NamedTuple):
+    """A batch as it can change."""
+
+    id: str
+    account_id: str
+    cancelled_at: UtcMs | None
+    paused_at: UtcMs | None
+
+
+_LOCK_BATCHES = (
+    select(*(BATCH.c[name] for name in BatchState._fields))
+    .where(one_of(BATCH.c.account_id, texts("account_ids")), one_of(BATCH.c.id, texts("ids")))
+    .order_by(BATCH.c.id)
+    .with_for_update()
+)
+_WRITE_BATCH = (
+    update(BATCH)
+    .where(BATCH.c.id == bindparam("b_id"))
+    .values(cancelled_at=bindparam("b_cancelled_at"), paused_at=bindparam("b_paused_at"))
+)
+_OPEN_IN_BATCHES = (
+    select(*COLUMNS)
+    .where(
+        one_of(MESSAGE.c.batch_id, texts("ids")),
+        MESSAGE.c.batch_id.is_not(None),
+        MESSAGE.c.state.in_(("scheduled", "queued", "retried", "dispatched", "uncertain")),
+    )
+    .order_by(MESSAGE.c.id)
+    .with_for_update()
+)
+
+
+def lock_batches(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> dict[str, BatchState]:
+    """These batches of these accounts, locked."""
+    rows = conn.execute(_LOCK_BATCHES, {"account_ids": sorted(account_ids), "ids": sorted(ids)})
+    return {row[0]: BatchState(*row) for row in rows}
+
+
+def write_batches(conn: Connection, rows: Collection[BatchState]) -> None:
+    """Write whether batches are paused or cancelled."""
+    if rows:
+        names = ("id", "cancelled_at", "paused_at")
+        conn.execute(_WRITE_BATCH, [{f"b_{name}": getattr(row, name) for name in names} for row in rows])
+
+
+def lock_open_messages(conn: Connection, batch_ids: Collection[str]) -> list[MessageRow]:
+    """The messages of these batches that have not ended, locked, in id order."""
+    return [MessageRow(*row) for row in conn.execute(_OPEN_IN_BATCHES, {"ids": sorted(batch_ids)})]

@@ -35,33 +35,28 @@ class Due(NamedTuple):
 # The inner query walks `message_waiting` in its own order and stops after `most` rows: that is the whole cost of a claim,
 # however many wait behind them. Rows of another writer are skipped, not waited for.
 _CLAIM_SQLITE = text(
-    f"""select {_NAMES} from json_each(:wanted) w join message m on m.id in (
-  select c.id from message c where c.line_id = w.value ->> 0 and c.{WAITING} and c.offered_at is null and c.due_at <= :now
-  order by c.priority desc, c.due_at, c.id limit w.value ->> 1)
-where m.{WAITING} order by m.line_id, m.priority desc, m.due_at, m.id"""
+    f"""select {_NAMES} from json_each(:line_ids) w join message m on m.id in (
+  select c.id from message c where c.line_id = w.value and c.{WAITING} and c.offered_at is null and c.due_at <= :now
+  order by c.priority desc, c.due_at, c.id limit :most)
+order by m.line_id, m.priority desc, m.due_at, m.id"""
 ).columns(*COLUMNS)
 _CLAIM_POSTGRESQL = text(
-    f"""select {_NAMES} from unnest(cast(:line_ids as text[]), cast(:most as bigint[])) w(line_id, most)
+    f"""select {_NAMES} from unnest(cast(:line_ids as text[])) w(line_id)
 cross join lateral (
   select * from message c where c.line_id = w.line_id and c.{WAITING} and c.offered_at is null and c.due_at <= :now
-  order by c.priority desc, c.due_at, c.id limit w.most for update skip locked) m
+  order by c.priority desc, c.due_at, c.id limit :most for update skip locked) m
 order by m.line_id, m.priority desc, m.due_at, m.id"""
 ).columns(*COLUMNS)
 
 
-def claim(tx: Tx, wanted: Mapping[str, int]) -> dict[str, list[MessageRow]]:
-    """For each line the first messages it may offer now, at most as many as wanted: by priority, then due time, then id."""
-    if not wanted:
+def claim(tx: Tx, line_ids: Collection[str], most: int) -> dict[str, list[MessageRow]]:
+    """For each line the first messages it may offer now, at most `most` of each: by priority, then due time, then id."""
+    if not line_ids:
         return {}
-    if tx.dialect == "sqlite":
-        pairs = ",".join(f'["{line_id}",{most}]' for line_id, most in sorted(wanted.items()))
-        rows = tx.conn.execute(_CLAIM_SQLITE, {"wanted": f"[{pairs}]", "now": tx.now})
-    else:
-        lines = sorted(wanted)
-        given = {"line_ids": lines, "most": [wanted[line] for line in lines], "now": tx.now}
-        rows = tx.conn.execute(_CLAIM_POSTGRESQL, given)
+    ids = sorted(line_ids)
+    given = {"line_ids": ids_for(tx, ids), "most": most, "now": tx.now}
     claimed: dict[str, list[MessageRow]] = {}
-    for row in rows:
+    for row in tx.conn.execute(_CLAIM_SQLITE if tx.dialect == "sqlite" else _CLAIM_POSTGRESQL, given):
         message = MessageRow(*row)
         claimed.setdefault(message.line_id or "", []).append(message)
     return claimed
@@ -137,9 +132,8 @@ def queue_depths(tx: Tx, line_ids: Collection[str]) -> dict[str, int]:
     """Segments waiting for each line; only its first hundred messages are counted."""
     if not line_ids:
         return {}
-    ids = sorted(line_ids)
-    given: Any = texts_json(ids) if tx.dialect == "sqlite" else ids
-    rows = tx.conn.execute(_DEPTH[tx.dialect], {"line_ids": given, "most": DEPTH_LIMIT})
+    given = {"line_ids": ids_for(tx, sorted(line_ids)), "most": DEPTH_LIMIT}
+    rows = tx.conn.execute(_DEPTH[tx.dialect], given)
     return {str(row[0]): int(row[1]) for row in rows}
 
 
@@ -226,6 +220,8 @@ def cancels_waiting(conn: Connection, most: int) -> list[Due]:
     return _found(conn, _CANCEL_WAITS, 0, most)
 
 
-def texts_json(values: Sequence[str]) -> str:
-    """A JSON list of ids, which hold nothing that needs escaping."""
-    return "[" + ",".join(f'"{value}"' for value in values) + "]"
+def ids_for(tx: Tx, ids: Sequence[str]) -> Any:
+    """A list of ids as a statement in text takes it; ids hold nothing that JSON would have to escape."""
+    if tx.dialect == "postgresql":
+        return list(ids)
+    return "[" + ",".join(f'"{id_}"' for id_ in ids) + "]"

@@ -7,7 +7,7 @@ import pytest
 from hub.core.ids import IdSource
 from hub.storage.database import Database
 from tests.fakes import FakeClock
-from tests.integration.messages.world import World
+from tests.integration.messages.world import Phones, World
 
 
 @pytest.fixture
@@ -16,3 +16,9 @@ def world(db: Database, clock: FakeClock, ids: IdSource) -> Iterator[World]:
     world = World(db, clock, ids)
     yield world
     world.conn.close()
+
+
+@pytest.fixture
+def phones(world: World) -> Phones:
+    """What phones say and are told in that world."""
+    return Phones(world)

@@ -5,13 +5,19 @@ from typing import Any, TypeVar
 
 from sqlalchemy import insert, select, update
 
+from device_protocol.frames import Accepted as AcceptedFrame
+from device_protocol.frames import Go, Job
+from device_protocol.payloads import SmsDelivered, SmsFailed, SmsSent
 from hub.core.commands import NORMAL, AnyLine, Sender, SendRequest
 from hub.core.effects import Effect, ToPhone
 from hub.core.errors import HubError
 from hub.core.ids import IdSource
 from hub.messages.accept import accept
+from hub.messages.answers import PhoneAnswer, take_answers
+from hub.messages.dispatch import OfferTo, offer
 from hub.messages.idempotency import Accepted
 from hub.messages.prepare import PreparedSend, SendLimits, prepare
+from hub.messages.report import Applied, PhoneReport, apply_reports
 from hub.storage.database import Database
 from hub.storage.messages import COLUMNS, MESSAGE, MessageRow, hops_of
 from hub.storage.schema.accounts import Account, HubFact
@@ -168,3 +174,58 @@ class World:
         """Frames to phones so far, oldest first."""
         sent = [effect.frame for effect in self.effects if isinstance(effect, ToPhone)]
         return [frame for frame in sent if kind is None or isinstance(frame, kind)]
+
+
+class Phones:
+    """Short ways to be a phone, over a `World`."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def offers(self, device_id: str, *, session_no: int = 1, **values: Any) -> list[Job]:
+        """Let the hub offer; the jobs the phone is sent."""
+        before = len(self.world.frames(Job))
+        command = OfferTo(account_id=ACCOUNT, device_id=device_id, session_no=session_no, **values)
+        self.world.do(offer, command)
+        return self.world.frames(Job)[before:]
+
+    def answer(self, device_id: str, frame: Any, *, session_no: int = 1, account_id: str = ACCOUNT) -> list[Any]:
+        """Answer a job; the frames that come back."""
+        before = len(self.world.frames())
+        command = PhoneAnswer(account_id=account_id, device_id=device_id, session_no=session_no, frame=frame)
+        self.world.do(take_answers, command)
+        return self.world.frames()[before:]
+
+    def accept(self, device_id: str, job: Job, **values: Any) -> list[Any]:
+        return self.answer(device_id, AcceptedFrame(job.id, job.submission), **values)
+
+    def bound(self, device_id: str, message_id: str) -> Job:
+        """Offer and bind one message; its job."""
+        (job,) = [job for job in self.offers(device_id) if job.id == message_id]
+        assert self.accept(device_id, job) == [Go(job.id, job.submission)]
+        return job
+
+    def report(self, device_id: str, payload: Any, *, account_id: str = ACCOUNT) -> Applied:
+        """Report, as the phone's event stream would hand it on."""
+        world = self.world
+        given = PhoneReport(
+            account_id=account_id,
+            device_id=device_id,
+            event_uuid=world.new_id(),
+            at=world.clock.now(),
+            payload=payload,
+            raw="{}",
+        )
+        with world.conn.begin():
+            (applied,) = apply_reports(world.db.transaction(world.conn), [given])
+        world.effects.extend(applied.effects)
+        return applied
+
+    def sent(self, device_id: str, job: Job, segment: int = 0, segments: int = 1) -> Applied:
+        return self.report(device_id, SmsSent(job.id, job.submission, segment, segments))
+
+    def delivered(self, device_id: str, job: Job, segment: int = 0, segments: int = 1, tp_status: int = 0) -> Applied:
+        return self.report(device_id, SmsDelivered(job.id, job.submission, segment, segments, tp_status))
+
+    def failed(self, device_id: str, job: Job, code: int, segment: int = 0, segments: int = 1, **more: Any) -> Applied:
+        return self.report(device_id, SmsFailed(job.id, job.submission, segment, segments, code, **more))

@@ -1,0 +1,129 @@
+"""Sending again: a text that has ended, as a new text that names the old one; or a dead letter, out of its drawer.
+
+Nothing is ever sent again by itself once it may have been on the air. A person (or a program that takes the risk) asks for
+it, and the old text keeps its end and its timeline.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from hub.core.address import Address, AddressKind
+from hub.core.commands import Recipient, ReplayDeadLetter, SendRequest
+from hub.core.effects import WakeDispatch
+from hub.core.errors import Code, HubError
+from hub.core.status import FINAL, Status
+from hub.core.timeline import Kind
+from hub.messages.accept import accept
+from hub.messages.announce import read_callback, read_metadata
+from hub.messages.idempotency import Accepted
+from hub.messages.ledger import Actor, Entry, Ledger
+from hub.messages.outcomes import with_effects
+from hub.messages.prepare import Given, PreparedSend
+from hub.messages.routes import sender_of
+from hub.storage.messages import MessageRow
+from hub.storage.transaction import Done, Refused, Tx
+
+RESENDABLE = FINAL | {Status.UNCERTAIN, Status.SENT, Status.DEAD_LETTER}
+"""States in which nothing more happens by itself that a second text could meet, or in which the person takes that risk."""
+
+
+class Resend(msgspec.Struct, frozen=True, kw_only=True):
+    """Send a text again, as a new one with the id `new_id`."""
+
+    account_id: str
+    message_id: str
+    new_id: str
+    by: str = "api"
+    door: str = "v1"
+    trace_id: str | None = None
+
+    def keys(self) -> tuple[str, ...]:
+        """What orders this command."""
+        return (f"message:{self.message_id}",)
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """Put a dead letter back into the queue, with its tries and its time to live counted anew."""
+
+    account_id: str
+    message_id: str
+    by: str = "operator"
+
+    def keys(self) -> tuple[str, ...]:
+        """What orders this command."""
+        return (f"message:{self.message_id}",)
+
+
+def resend(tx: Tx, commands: Sequence[Resend]) -> list[Done[Accepted] | Refused]:
+    """Make new texts from old ones; each old timeline names its new text.
+
+    Refused: `not_found`, `not_retryable` (it is still on its way: cancel it first), and what `accept` refuses.
+    """
+    ledger = Ledger(tx, [(command.account_id, command.message_id) for command in commands])
+    outcomes: dict[int, Done[Accepted] | Refused] = {}
+    sends: dict[int, PreparedSend] = {}
+    for place, command in enumerate(commands):
+        entry = ledger.find(command.account_id, command.message_id)
+        if entry is None or entry.row.direction != "mt":
+            outcomes[place] = Refused(HubError(Code.NOT_FOUND))
+        elif entry.status not in RESENDABLE:
+            outcomes[place] = Refused(HubError(Code.NOT_RETRYABLE))
+        else:
+            sends[place] = _again(entry.row, command)
+    for (place, _), outcome in zip(sends.items(), accept(tx, list(sends.values())), strict=True):
+        outcomes[place] = outcome
+        if isinstance(outcome, Done):
+            _tell(ledger, commands[place])
+    return with_effects([outcomes[place] for place in range(len(commands))], ledger.close())
+
+
+def _tell(ledger: Ledger, command: Resend) -> None:
+    entry = ledger.find(command.account_id, command.message_id)
+    if entry is not None:
+        ledger.tell(entry, Kind.RESENT, Actor(command.by), {"by": command.by, "message_id": command.new_id})
+
+
+def _again(row: MessageRow, command: Resend) -> PreparedSend:
+    """The request that makes the same text once more: same sender, target and priority, a whole time to live."""
+    address = Address(AddressKind.OPAQUE, row.peer)
+    request = SendRequest(
+        account_id=row.account_id,
+        door=command.door,
+        recipients=(Recipient(command.new_id, address),),
+        text=row.text,
+        sender=sender_of(row),
+        priority=row.priority,
+        metadata=read_metadata(row),
+        callback=read_callback(row),
+        retry_of=row.id,
+        want_dlr=row.want_dlr,
+        trace_id=command.trace_id,
+    )
+    return PreparedSend(
+        request=request,
+        given=(Given(row.peer, address, command.new_id),),
+        encoding="ucs2" if row.encoding == "ucs2" else "gsm7",
+        segments=row.segments,
+        ttl_seconds=row.ttl_seconds or 3600,
+        max_tries=row.max_tries,
+    )
+
+
+def replay(tx: Tx, commands: Sequence[Replay]) -> list[Done[str] | Refused]:
+    """Put dead letters back; the value is the text's state. Refused: `not_found`, `conflict` when it is no dead letter."""
+    ledger = Ledger(tx, [(command.account_id, command.message_id) for command in commands])
+    outcomes = [
+        _replay_one(ledger, command, ledger.find(command.account_id, command.message_id)) for command in commands
+    ]
+    return with_effects(outcomes, ledger.close())
+
+
+def _replay_one(ledger: Ledger, command: Replay, entry: Entry | None) -> Done[str] | Refused:
+    if entry is None:
+        return Refused(HubError(Code.NOT_FOUND))
+    word = ReplayDeadLetter(account_id=command.account_id, message_id=command.message_id)
+    if entry.status is not Status.DEAD_LETTER:
+        return Refused(HubError(Code.CONFLICT))
+    ledger.apply(entry, word, Actor(command.by), by=command.by)
+    return Done(entry.row.state, (WakeDispatch(command.account_id),))
