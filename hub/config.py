@@ -105,6 +105,12 @@ class Config:
         group="Messages",
     )
 
+    offline_after_seconds: float = setting(
+        "How long a phone must be away before `device:offline` is told; one that is back sooner was never away for webhooks.",
+        60.0,
+        group="Phones",
+    )
+
     webhook_allow_networks: str = setting(
         "Private networks webhooks may reach, as a comma-separated list of CIDRs, e.g. `192.168.0.0/16,127.0.0.0/8`. "
         "Link-local addresses only count when named one by one.",

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.effects import Effect
+from hub.core.effects import ClosePhone, Effect, ToPhone
 from hub.core.events import EventType
 
 
@@ -198,6 +198,14 @@ class PhoneSessions(Protocol):
 
     def online_devices(self) -> Sequence[str]:
         """Every device with a welcomed session here."""
+        ...
+
+    def to_phone(self, effect: ToPhone) -> bool:
+        """`send`, as the effect asks for it."""
+        ...
+
+    def close_phone(self, effect: ClosePhone) -> bool:
+        """`close`, as the effect asks for it."""
         ...
 
 

@@ -17,16 +17,7 @@ import msgspec
 from device_protocol.frames import Event, Gone
 from device_protocol.hub_side import HubRules
 from device_protocol.numbering import Gap, Numbered
-from device_protocol.payloads import (
-    CallMissed,
-    MmsReceived,
-    Payload,
-    Quarantined,
-    SimChanged,
-    SmsReceived,
-    decode_payload,
-    event_time,
-)
+from device_protocol.payloads import Payload, Quarantined, SimChanged, decode_payload, event_time
 from hub.core.clock import UtcMs
 from hub.core.effects import Effect, LiveHint, ToPhone
 from hub.core.errors import Code, HubError
@@ -34,8 +25,8 @@ from hub.core.text import sanitise
 from hub.devices.lines import SimReport, apply_sims
 from hub.devices.streams import Stream, gap_rows
 from hub.failpoints import failpoint
-from hub.messages.receive import Incoming, receive
-from hub.messages.report import PhoneReport, apply_reports
+from hub.messages.receive import Incoming, IncomingPayload, receive
+from hub.messages.report import Applied, PhoneReport, apply_reports
 from hub.messages.words import JobReport
 from hub.storage import devices as devices_stored
 from hub.storage import devices_events as stored
@@ -46,7 +37,6 @@ from hub.storage.transaction import Done, Refused, Tx
 RULES = HubRules()
 HELD = "held"
 """The word of a report that a restored hub does not judge yet (`hub.messages.report`)."""
-PAYLOAD_MAX = 64 * 1024
 
 Told: TypeAlias = Event | Gone
 
@@ -185,23 +175,35 @@ class _Batch:
     # --- applying
 
     def _apply(self) -> None:
-        reports, inbound = [], []
+        reports: list[tuple[_New, PhoneReport]] = []
+        inbound: list[tuple[_New, Incoming]] = []
         for new in self._new:
-            if isinstance(new.payload, Quarantined):
-                new.why = new.payload.detail
-                new.outcome = "stored" if new.payload.reason == "unknown_type" else "quarantined"
-            elif isinstance(new.payload, JobReport):
-                reports.append(new)
-            elif isinstance(new.payload, SmsReceived | MmsReceived | CallMissed):
-                inbound.append(new)
-        for new, applied in zip(reports, apply_reports(self._tx, [_report(new) for new in reports]), strict=True):
-            new.outcome = "applied" if applied.is_applied else "deferred" if applied.why == HELD else "not_applied"
+            payload = new.payload
+            if isinstance(payload, Quarantined):
+                new.why = payload.detail
+                new.outcome = "stored" if payload.reason == "unknown_type" else "quarantined"
+            elif isinstance(payload, JobReport):
+                reports.append((new, _report(new, payload)))
+            elif isinstance(payload, IncomingPayload):
+                inbound.append((new, _incoming(new, payload)))
+        self._apply_reports(reports)
+        self._take_in(inbound)
+        self._apply_sims()
+
+    def _apply_reports(self, reports: Sequence[tuple[_New, PhoneReport]]) -> None:
+        if not reports:
+            return
+        for (new, _), applied in zip(reports, apply_reports(self._tx, [report for _, report in reports]), strict=True):
+            new.outcome = _outcome_of(applied)
             new.why, new.message_id = applied.why, applied.message_id
             self._effects[new.place] += applied.effects
-        for new, received in zip(inbound, receive(self._tx, [_incoming(new) for new in inbound]), strict=True):
+
+    def _take_in(self, inbound: Sequence[tuple[_New, Incoming]]) -> None:
+        if not inbound:
+            return
+        for (new, _), received in zip(inbound, receive(self._tx, [one for _, one in inbound]), strict=True):
             new.outcome, new.message_id = "applied", received.message_id
             self._effects[new.place] += received.effects
-        self._apply_sims()
 
     def _apply_sims(self) -> None:
         """Of several lists of one phone only the last one says how it is now."""
@@ -257,24 +259,30 @@ def _payload_text(new: _New) -> str:
     return sanitise(bytes(new.frame.payload).decode(errors="replace")) if new.frame.payload else "null"
 
 
-def _report(new: _New) -> PhoneReport:
+def _outcome_of(applied: Applied) -> str:
+    if applied.is_applied:
+        return "applied"
+    return "deferred" if applied.why == HELD else "not_applied"
+
+
+def _report(new: _New, payload: JobReport) -> PhoneReport:
     return PhoneReport(
         account_id=new.command.account_id,
         device_id=new.command.device_id,
         event_uuid=new.frame.uuid,
         at=new.at,
-        payload=new.payload,
+        payload=payload,
         raw=_payload_text(new),
     )
 
 
-def _incoming(new: _New) -> Incoming:
+def _incoming(new: _New, payload: IncomingPayload) -> Incoming:
     return Incoming(
         account_id=new.command.account_id,
         device_id=new.command.device_id,
         event_uuid=new.frame.uuid,
         at=new.at,
-        payload=new.payload,
+        payload=payload,
         raw=_payload_text(new),
     )
 
@@ -306,18 +314,24 @@ def judge_deferred(tx: Tx, *, most: int = 10_000) -> tuple[Effect, ...]:
     """Apply the reports that waited for the end of the hold, in the transaction that ends it."""
     effects: tuple[Effect, ...] = ()
     while rows := stored.deferred_events(tx.conn, most):
-        reports = [_again(row) for row in rows]
-        judged = []
-        for row, applied in zip(rows, apply_reports(tx, reports), strict=True):
-            outcome = "applied" if applied.is_applied else "not_applied"
-            judged.append((row.device_id, row.uuid, outcome, applied.why, applied.message_id))
-            effects += applied.effects
-        stored.judge_events(tx.conn, judged)
+        waiting = [
+            (row, payload) for row in rows if isinstance(payload := decode_payload(row.type, row.payload), JobReport)
+        ]
+        applied = apply_reports(tx, [_again(row, payload) for row, payload in waiting])
+        judged = {(row.device_id, row.uuid): one for (row, _), one in zip(waiting, applied, strict=True)}
+        stored.judge_events(tx.conn, [_judgement(row, judged.get((row.device_id, row.uuid))) for row in rows])
+        effects += tuple(effect for one in applied for effect in one.effects)
     return effects
 
 
-def _again(row: EventRow) -> PhoneReport:
-    payload = decode_payload(row.type, row.payload)
+def _judgement(row: EventRow, applied: Applied | None) -> tuple[str, str, str, str | None, str | None]:
+    if applied is None:
+        return (row.device_id, row.uuid, "not_applied", "unreadable", None)
+    outcome = "applied" if applied.is_applied else "not_applied"
+    return (row.device_id, row.uuid, outcome, applied.why, applied.message_id)
+
+
+def _again(row: EventRow, payload: JobReport) -> PhoneReport:
     return PhoneReport(
         account_id=row.account_id,
         device_id=row.device_id,

@@ -22,13 +22,14 @@ from hub.accounts.settings import read_settings
 from hub.core.address import AddressKind, BadAddress, is_region, parse_recipient
 from hub.core.clock import rfc3339
 from hub.core.effects import Effect, LiveHint, WakeDispatch
+from hub.core.errors import Code, HubError
 from hub.core.events import EventType, SimChangedData, SimData
 from hub.core.ids import render
 from hub.core.text import sanitise, sanitise_or_none
 from hub.storage import lines as stored
-from hub.storage.devices import DeviceRow, NoticeRow, insert_notices
+from hub.storage.devices import DeviceRow, NoticeRow, insert_notices, lock_devices
 from hub.storage.lines import LineRecord
-from hub.storage.transaction import Tx
+from hub.storage.transaction import Done, Refused, Tx
 from hub.webhooks.outbox import NewEvent, publish
 
 PHONE_STATE = "read_phone_state"
@@ -160,6 +161,32 @@ def apply_sims(tx: Tx, reports: Sequence[SimReport]) -> tuple[Effect, ...]:
                 WakeDispatch(report.device.account_id),
             )
     return effects + publish(tx, events)
+
+
+class ListSims(msgspec.Struct, frozen=True, kw_only=True):
+    """A connected phone lists its SIMs outside of hello and events."""
+
+    account_id: str
+    device_id: str
+    session_no: int
+    sims: tuple[Sim, ...]
+
+    def keys(self) -> tuple[str, ...]:
+        """Serial keys of the writer."""
+        return (f"device:{self.device_id}",)
+
+
+def list_sims(tx: Tx, commands: Sequence[ListSims]) -> list[Done[None] | Refused]:
+    """Make the lines be what the phones list. `superseded` when a newer connection counts."""
+    devices = lock_devices(tx.conn, {command.device_id for command in commands})
+    outcomes: list[Done[None] | Refused] = []
+    for command in commands:
+        device = devices.get(command.device_id)
+        if device is None or (device.account_id, device.session_no) != (command.account_id, command.session_no):
+            outcomes.append(Refused(HubError(Code.SUPERSEDED)))
+        else:
+            outcomes.append(Done(None, apply_sims(tx, [SimReport(device, command.sims, {})])))
+    return outcomes
 
 
 def sim_facts(sims: Sequence[Sim], default_region: str | None) -> list[SimFact]:

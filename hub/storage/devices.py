@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from hub.core.clock import UtcMs
@@ -127,6 +127,7 @@ class Sighting(msgspec.Struct, frozen=True):
     status: str | None = None
     """JSON, with `status_at` = `at`."""
     permissions: str | None = None
+    """JSON; None leaves them as they are."""
 
 
 _SAME_SESSION: tuple[ColumnElement[bool], ...] = (
@@ -141,7 +142,7 @@ _SEEN_WITH_STATUS = (
         last_seen_at=bindparam("b_at"),
         status_at=bindparam("b_at"),
         status=bindparam("b_status"),
-        permissions=bindparam("b_permissions"),
+        permissions=func.coalesce(bindparam("b_permissions", type_=DEVICE.c.permissions.type), DEVICE.c.permissions),
     )
 )
 
@@ -154,7 +155,7 @@ def write_sightings(conn: Connection, sightings: Collection[Sighting]) -> None:
         if seen.status is None:
             plain.append(values)
         else:
-            full.append({**values, "b_status": seen.status, "b_permissions": seen.permissions or "{}"})
+            full.append({**values, "b_status": seen.status, "b_permissions": seen.permissions})
     if plain:
         conn.execute(_SEEN, plain)
     if full:
