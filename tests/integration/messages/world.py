@@ -200,8 +200,9 @@ class Phones:
         return self.answer(device_id, AcceptedFrame(job.id, job.submission), **values)
 
     def bound(self, device_id: str, message_id: str) -> Job:
-        """Offer and bind one message; its job."""
-        (job,) = [job for job in self.offers(device_id) if job.id == message_id]
+        """Bind one message, offering what waits before; its job."""
+        self.offers(device_id)
+        job: Job = [job for job in self.world.frames(Job) if job.id == message_id][-1]
         assert self.accept(device_id, job) == [Go(job.id, job.submission)]
         return job
 
