@@ -178,7 +178,12 @@ join wh_delivery d on d.id = x.id {_JOINS} {_AHEAD}"""
 def _bound(statement: str) -> TextClause:
     """With the types that PostgreSQL cannot guess."""
     made = text(statement)
-    types: dict[str, TypeEngine[Any]] = {"now": BigInteger(), "most": BigInteger(), "queue": BigInteger(), "after_key": Text()}
+    types: dict[str, TypeEngine[Any]] = {
+        "now": BigInteger(),
+        "most": BigInteger(),
+        "queue": BigInteger(),
+        "after_key": Text(),
+    }
     return made.bindparams(
         *(bindparam(name, type_=types[name]) for name in types.keys() & made.compile().params.keys())
     )

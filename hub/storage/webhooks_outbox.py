@@ -53,17 +53,21 @@ def _in_list(dialect: DialectName, column: str, word: str) -> str:
     return f"(ep.{column} = '[]' or {_HAS[dialect].format('ep.' + column, 'ev.' + word)})"
 
 
+def wants(dialect: DialectName) -> str:
+    """The condition that the endpoint `ep` wants the event `ev`. `endpoint:…` events skip the endpoint they are about."""
+    lists = (("event_types", "type"), ("device_ids", "device_id"), ("line_ids", "line_id"))
+    listed = " and ".join(_in_list(dialect, column, word) for column, word in lists)
+    return f"""{listed} and (ep.peer_prefixes = '[]' or exists ({_PREFIXES[dialect]}))
+  and (ev.type not like 'endpoint:%' or ev.data not like '%' || ep.id || '%')"""
+
+
 def _fan_out(dialect: DialectName, source: str) -> str:
-    """Deliveries of the events in `source` for every endpoint that wants them. `endpoint:…` events skip the endpoint they are about."""
+    """Deliveries of the events in `source` for every endpoint that wants them."""
     return f"""{_DELIVERY_COLUMNS}
 select ev.account_id, ep.id, ep.version, ep.format, ep.template, null, '', ev.seq, 0, 0, {ORDER_KEY},
   case ep.state when 'disabled' then 1 else 0 end, {_DB_NOW[dialect]}, 0, :now
 from {source} ev join wh_endpoint ep on ep.account_id = ev.account_id
-where ep.deleted_at is null and not ep.is_implicit
-  and {_in_list(dialect, "event_types", "type")} and {_in_list(dialect, "device_ids", "device_id")}
-  and {_in_list(dialect, "line_ids", "line_id")}
-  and (ep.peer_prefixes = '[]' or exists ({_PREFIXES[dialect]}))
-  and (ev.type not like 'endpoint:%' or ev.data not like '%' || ep.id || '%')
+where ep.deleted_at is null and not ep.is_implicit and {wants(dialect)}
 order by ev.seq"""
 
 

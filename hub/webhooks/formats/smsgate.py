@@ -35,6 +35,7 @@ class SmsGate:
     """`smsgate`."""
 
     name = "smsgate"
+    words: Mapping[EventType, str] = WORDS
 
     def takes(self, event: EventType) -> bool:
         """The app's five events, and those told as its `sms:failed`."""

@@ -1,0 +1,116 @@
+"""Use cases of endpoints: made, changed, switched on, deleted. What they are given was checked and sealed before (`subscriptions`).
+
+A change names the version it was made from, so that two people who change one endpoint at once do not undo each other: the second is
+refused, and the caller reads again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub.core.clock import UtcMs
+from hub.core.effects import Effect, LiveHint, WakeDelivery
+from hub.core.errors import Code, HubError
+from hub.storage import webhooks_endpoints as stored
+from hub.storage.transaction import Done, Refused, Tx
+from hub.webhooks.chores import CancelAll, LetGo, encode_chore
+from hub.webhooks.records import Held
+from hub.webhooks.sentences import Why
+from hub.webhooks.subscriptions import MOST_ENDPOINTS
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEndpoint:
+    """Make an endpoint of these columns."""
+
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEndpoint:
+    """Set these columns, if the endpoint is still at `version`."""
+
+    account_id: str
+    endpoint_id: str
+    version: int
+    values: Mapping[str, Any]
+    is_reordered: bool = False
+    """The order of deliveries changes: those that wait are given their new key."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEndpoint:
+    """Delete an endpoint; what waits for it ends `cancelled`."""
+
+    account_id: str
+    endpoint_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnableEndpoint:
+    """Switch an endpoint on, and say what happens to what was held."""
+
+    account_id: str
+    endpoint_id: str
+    held: Held
+    since: UtcMs | None
+
+
+def create_endpoints(tx: Tx, commands: Sequence[CreateEndpoint]) -> list[Done[None] | Refused]:
+    """Use case."""
+    return [_create(tx, command) for command in commands]
+
+
+def _create(tx: Tx, command: CreateEndpoint) -> Done[None] | Refused:
+    account_id = command.row["account_id"]
+    if stored.count_endpoints(tx, account_id) >= MOST_ENDPOINTS:
+        return Refused(HubError(Code.CONFLICT, f"An account has at most {MOST_ENDPOINTS} webhooks: delete one first."))
+    stored.insert_endpoint(tx, command.row)
+    return Done(None, _told(account_id, command.row["id"]))
+
+
+def change_endpoints(tx: Tx, commands: Sequence[ChangeEndpoint]) -> list[Done[None] | Refused]:
+    """Use case."""
+    return [_change(tx, command) for command in commands]
+
+
+def _change(tx: Tx, command: ChangeEndpoint) -> Done[None] | Refused:
+    if not stored.change_endpoint(tx, command.account_id, command.endpoint_id, command.version, command.values):
+        return Refused(HubError(Code.CONFLICT, "The webhook was changed by somebody else at the same time."))
+    if command.is_reordered:
+        stored.reorder(tx, command.endpoint_id)
+    return Done(None, _told(command.account_id, command.endpoint_id))
+
+
+def delete_endpoints(tx: Tx, commands: Sequence[DeleteEndpoint]) -> list[Done[None] | Refused]:
+    """Use case."""
+    return [_delete(tx, command) for command in commands]
+
+
+def _delete(tx: Tx, command: DeleteEndpoint) -> Done[None] | Refused:
+    if not stored.delete_endpoint(tx, command.account_id, command.endpoint_id):
+        return Refused(HubError(Code.NOT_FOUND))
+    stored.set_chore(tx, command.endpoint_id, encode_chore(CancelAll(Why.ENDPOINT_DELETED)))
+    return Done(None, _told(command.account_id, command.endpoint_id))
+
+
+def enable_endpoints(tx: Tx, commands: Sequence[EnableEndpoint]) -> list[Done[None] | Refused]:
+    """Use case. Held deliveries are worked off by the upkeep loop, some at a time; the record of that is stored here."""
+    return [_enable(tx, command) for command in commands]
+
+
+def _enable(tx: Tx, command: EnableEndpoint) -> Done[None] | Refused:
+    row = stored.one_endpoint(tx, command.account_id, command.endpoint_id)
+    if row is None:
+        return Refused(HubError(Code.NOT_FOUND))
+    values = {"state": "active", "state_reason": None}
+    stored.change_endpoint(tx, command.account_id, command.endpoint_id, row["version"], values)
+    last = stored.last_held(tx, command.endpoint_id)
+    chore = None if last is None else LetGo(command.held, command.since, last)
+    stored.set_chore(tx, command.endpoint_id, None if chore is None else encode_chore(chore))
+    stored.start_anew(tx, command.endpoint_id)
+    return Done(None, _told(command.account_id, command.endpoint_id))
+
+
+def _told(account_id: str, endpoint_id: str) -> tuple[Effect, ...]:
+    return WakeDelivery((endpoint_id,)), LiveHint(account_id, "endpoint", endpoint_id)

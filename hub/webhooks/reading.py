@@ -1,0 +1,120 @@
+"""Deliveries as their owners read them."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hub.core.clock import UtcMs
+from hub.core.events import EventType
+from hub.core.ids import BadId, from_hex30, to_hex30
+from hub.core.ports import DeliveryView, EventView, RenderedRequest, Secrets, WebhookFormat
+from hub.storage import webhooks_log as stored
+from hub.storage.webhooks_outcomes import STATES
+from hub.webhooks.attempts import shown_attempt
+from hub.webhooks.records import Attempt, Delivery, DeliveryFilter, DeliveryState
+from hub.webhooks.requests import format_view
+from hub.webhooks.sentences import explain_delivery
+from hub.webhooks.template import BadTemplate
+
+LARGEST_NUMBER = (1 << 63) - 1
+
+
+def id_of_number(number: int) -> str:
+    """The id of a row that the database numbered: the number, spelled like every other id."""
+    return from_hex30(f"{number:030x}")
+
+
+def number_of_id(id_: str) -> int:
+    """The number in such an id; 0, which no row has, when it is another kind's."""
+    try:
+        number = int(to_hex30(id_), 16)
+    except BadId:
+        return 0
+    return number if number <= LARGEST_NUMBER else 0
+
+
+def read_deliveries(
+    conn: Connection, account_id: str, asked: DeliveryFilter, before: str | None, limit: int
+) -> list[Delivery]:
+    """Newest first."""
+    narrowed = stored.Asked(
+        asked.endpoint_id,
+        asked.event_id,
+        asked.message_id,
+        asked.event_type,
+        asked.states,
+        asked.since,
+        asked.until,
+        asked.replay_id,
+    )
+    number = None if before is None else number_of_id(before)
+    return [shown_delivery(row) for row in stored.list_deliveries(conn, account_id, narrowed, number, limit)]
+
+
+def read_delivery(
+    conn: Connection, account_id: str, delivery_id: str, formats: dict[str, WebhookFormat]
+) -> tuple[Delivery, tuple[Attempt, ...], str] | None:
+    """One delivery, its tries, and the bytes that are sent."""
+    row = stored.find_delivery(conn, account_id, number_of_id(delivery_id))
+    if row is None:
+        return None
+    tries = stored.attempts_of(conn, account_id, row.id)
+    return (
+        shown_delivery(row),
+        tuple(shown_attempt(tried, id_of_number(tried.id)) for tried in tries),
+        _body(row, formats.get(row.format)),
+    )
+
+
+def shown_delivery(row: Any) -> Delivery:
+    """A row of the log as its owner sees it."""
+    state: DeliveryState = STATES[row.state]
+    return Delivery(
+        id=id_of_number(row.id),
+        account_id=row.account_id,
+        endpoint_id=row.endpoint_id,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        message_id=row.event_message_id,
+        state=state,
+        url=row.endpoint_url if row.target is None else row.target,
+        format=row.format,
+        run=row.run,
+        origin="replay" if row.queue else "live",
+        attempts=row.attempts,
+        due_at=row.due_at if state == "pending" else None,
+        created_at=row.created_at,
+        first_at=row.first_at,
+        done_at=row.done_at,
+        why=row.why,
+        explanation=explain_delivery(state, row.why, row.attempts),
+    )
+
+
+def _body(row: Any, form: WebhookFormat | None) -> str:
+    """The body, made again: it is the same on every try, so it is not stored."""
+    if form is None:
+        return ""
+    try:
+        return _rendered(row, form, row.created_at).body.decode("utf-8", "replace")
+    except BadTemplate as error:
+        return str(error)
+
+
+def _rendered(row: Any, form: WebhookFormat, now: UtcMs) -> RenderedRequest:
+    event = EventView(
+        event_id=row.event_id,
+        seq=row.event_seq,
+        type=EventType(row.event_type),
+        account_id=row.account_id,
+        occurred_at=row.event_occurred_at,
+        data=row.event_data.encode(),
+        device_id=row.event_device_id,
+        line_id=row.event_line_id,
+        message_id=row.event_message_id,
+        trace_id=row.event_trace_id,
+    )
+    delivery = DeliveryView(
+        delivery_id=id_of_number(row.id), attempt=max(row.attempts, 1), run=row.run, created_at=row.created_at
+    )
+    return form.render(format_view(row), event, delivery, Secrets(), now)

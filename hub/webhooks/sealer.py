@@ -1,0 +1,45 @@
+"""Endpoint columns that hold secrets: sealed with the hub's key file, bound to their row, opened only to send."""
+
+import msgspec
+
+from hub.accounts.secretbox import SecretBox
+from hub.webhooks.records import Auth
+from hub.webhooks.signing import Keys, decode_keys, encode_keys
+
+_AUTH: msgspec.json.Decoder[Auth] = msgspec.json.Decoder(Auth)
+
+
+def sealed_context(endpoint_id: str, column: str) -> str:
+    """What binds a sealed column to its endpoint."""
+    return f"wh_endpoint:{endpoint_id}:{column}"
+
+
+class Sealer:
+    """Seals and opens the columns of endpoints that hold secrets."""
+
+    def __init__(self, box: SecretBox) -> None:
+        self._box = box
+
+    def keys(self, endpoint_id: str, stored: bytes) -> Keys:
+        """The signing keys; none yet for an implicit endpoint that has not sent."""
+        return decode_keys(self._box.open(stored, sealed_context(endpoint_id, "secrets"))) if stored else Keys(())
+
+    def seal_keys(self, endpoint_id: str, keys: Keys) -> bytes:
+        """For the column `secrets`."""
+        return self._box.seal(encode_keys(keys), sealed_context(endpoint_id, "secrets"))
+
+    def headers(self, endpoint_id: str, stored: bytes | None) -> dict[str, str]:
+        """The endpoint's own headers."""
+        if stored is None:
+            return {}
+        return msgspec.json.decode(self._box.open(stored, sealed_context(endpoint_id, "headers")), type=dict[str, str])
+
+    def auth(self, endpoint_id: str, stored: bytes | None) -> Auth | None:
+        """The credentials the receiver asks for."""
+        if stored is None:
+            return None
+        return _AUTH.decode(self._box.open(stored, sealed_context(endpoint_id, "auth")))
+
+    def seal(self, endpoint_id: str, column: str, value: object) -> bytes | None:
+        """For the columns `headers` and `auth`; nothing is stored for nothing."""
+        return self._box.seal(msgspec.json.encode(value), sealed_context(endpoint_id, column)) if value else None
