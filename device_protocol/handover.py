@@ -274,7 +274,7 @@ class HandoverRules:
 
     def _greet_offered(self, phone: Phone, job: HubJob) -> "Greeting":
         """Stored by the phone, not bound yet: its `accepted` was lost with the old connection, or comes too late."""
-        if self._may_bind(phone):
+        if self._is_sending(phone):
             bound = self._bind_in_hello(phone, job)
             return Greeting(bound, keep=(job.ref,)) if bound.verdicts else Greeting(drop=(job.ref,))
         return Greeting()
@@ -319,18 +319,19 @@ class HandoverRules:
         return job.submission == ref.submission
 
     def _bind(self, phone: Phone, job: HubJob) -> Decision:
-        if not self._may_bind(phone):
+        if not self._is_sending(phone):
             return NOTHING
         return Decision((Bind(job.ref),)) + self._permit(phone, job)
 
-    def _may_bind(self, phone: Phone) -> bool:
+    def _is_sending(self, phone: Phone) -> bool:
+        """In a hold nothing is bound and no `go` said: what a restored hub takes for queued may have been sent."""
         return not phone.is_held
 
     def _permit(self, phone: Phone, job: HubJob) -> Decision:
         """What a bound job not yet at the radio is told: cancel when that was asked, else go."""
         if job.is_cancel_requested:
             return self._cancel_again(job)
-        if phone.is_held:
+        if not self._is_sending(phone):
             return NOTHING
         return Decision(frames=(Go(job.id, job.submission),))
 

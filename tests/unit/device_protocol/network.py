@@ -29,6 +29,8 @@ from tests.unit.device_protocol.world import (
 _T = TypeVar("_T", bound=Hashable)
 _OUTBOX = 4
 _PIPE = 6
+_HELLOS = 9
+"""More connections than any budget here can make necessary."""
 _SUBMISSIONS_RAISED = 1000
 NO_SERVICE = 4
 
@@ -103,7 +105,9 @@ class Next(NamedTuple):
 
 @dataclass
 class Network:
-    """The graph. `certain`: uncertain counts as broken, for worlds whose faults must never cost certainty."""
+    """The graph. `certain`: uncertain counts as broken, for worlds whose faults must never cost certainty. `ends`: queued
+    with no offers left counts as stuck, for worlds with one offer more than can be wasted.
+    """
 
     budget: Budget
     hub_rules: HubRules = field(default_factory=HubRules)
@@ -111,6 +115,8 @@ class Network:
     phones: int = 1
     messages: int = 1
     certain: bool = False
+    ends: bool = False
+    no_false_gaps: bool = False
     raise_by: int = _SUBMISSIONS_RAISED
 
     def __post_init__(self) -> None:
@@ -201,9 +207,7 @@ class Network:
         if move is None:
             return
         budget = world.budget.less(spends) if spends else world.budget
-        after = world._replace(
-            hub=self._part(move.hub), outbox=world.outbox + move.effects, budget=budget
-        )
+        after = world._replace(hub=self._part(move.hub), outbox=world.outbox + move.effects, budget=budget)
         yield Next(label, is_fault, after)
 
     def _flush(self, world: World) -> Next:
@@ -230,9 +234,7 @@ class Network:
         if budget.restores and world.backup is not None:
             hub = self.hub_hands.restore(world.backup, world.hub, self.raise_by)
             gone = self._all_gone(world)
-            yield Next(
-                "HUB RESTORED", True, gone._replace(hub=self._part(hub), budget=budget.less("restores"))
-            )
+            yield Next("HUB RESTORED", True, gone._replace(hub=self._part(hub), budget=budget.less("restores")))
 
     def _all_gone(self, world: World) -> World:
         """Every connection is cut and the hub forgot what it had not committed."""
@@ -255,9 +257,7 @@ class Network:
         self, world: World, device: int, session_no: int | None, text: str, *, is_late: bool
     ) -> Iterator[Next]:
         key = (id(world.hub), device, session_no, text, world.clock)
-        moves = self._once(
-            key, lambda: list(self.hub_hands.receive(world.hub, device, session_no, text, world.now))
-        )
+        moves = self._once(key, lambda: list(self.hub_hands.receive(world.hub, device, session_no, text, world.now)))
         for move in moves:
             label = f"hub reads {device}{' LATE' if is_late else ''}: {text}"
             yield Next(label, False, self._after_hub(world, device, move, is_late=is_late))
@@ -373,11 +373,19 @@ class Network:
             yield Next(f"image of {device}", True, self._set(world, "images", device, world.phones[device]))
             return
         for name, is_own in (("moved_stores", False), ("rollbacks", True)):
-            if getattr(budget, name):
+            if getattr(budget, name) and self._is_noticed(world, device, image, is_own=is_own):
                 old = replace(image, uuids=world.phones[device].uuids)
                 phone = self._part(self.phone_hands.restart(old, world.now, is_own_store=is_own))
                 after = self._set(self._gone(world, device, is_delivered=True), "phones", device, phone)
                 yield Next(f"PHONE {device} SET BACK ({name})", True, after._replace(budget=budget.less(name)))
+
+    def _is_noticed(self, world: World, device: int, image: PhonePart, *, is_own: bool) -> bool:
+        """A phone set back in place is noticed by its connect counter only: when it said hello since. (Set back within
+        one connection, nothing can see it: outside the promise.)
+        """
+        if not is_own or not self.messages or not self.budget.offers:
+            return True
+        return world.hub.devices[device].connect > image.store.facts().connect
 
     def _cuts(self, world: World, device: int) -> Iterator[Next]:
         if not world.budget.cuts or world.open[device] is None:
@@ -425,6 +433,16 @@ class Network:
                 raise Broken("queued again, but it was sent")
             if self.certain and job.state is HubJobState.UNCERTAIN:
                 raise Broken("uncertain for nothing")
+        for phone in world.phones:
+            self._check_phone(world, phone)
+
+    def _check_phone(self, world: World, phone: PhonePart) -> None:
+        if phone.store.facts().connect > _HELLOS:
+            raise Broken("says hello again and again")
+        if self.no_false_gaps:
+            gaps = {number for owner, _, number in world.hub.gaps if owner == f"d{phone.name}"}
+            if any(number in gaps and uuid in world.hub.stored for uuid, number in phone.told):
+                raise Broken("a gap where nothing is missing")
 
     def is_good(self, world: World) -> bool:
         """Where the world may rest: every message decided, every event stored or shown as a gap."""
@@ -433,7 +451,7 @@ class Network:
     def _is_decided(self, world: World) -> bool:
         for message in world.hub.messages:
             state = message.job.state
-            if state is HubJobState.QUEUED and not world.budget.offers:
+            if state is HubJobState.QUEUED and not world.budget.offers and not self.ends:
                 continue
             if state not in (HubJobState.SETTLED, HubJobState.UNCERTAIN):
                 return False

@@ -7,7 +7,7 @@ that deliver late, effects that wait in an outbox) is in network.py.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from device_protocol.codec import decode_from_hub, decode_from_phone, encode
 from device_protocol.frames import (
@@ -149,7 +149,7 @@ class PhonePart:
 
     name: int
     store: FrozenStore
-    session: PhoneSession = PhoneSession()
+    session: PhoneSession = field(default_factory=PhoneSession)
     in_hand: JobRef | None = None
     on_air: JobRef | None = None
     uuids: int = 0
@@ -369,9 +369,7 @@ class HubHands:
         if not self.rules.may_offer(0, 0.0, is_held=hub.is_held):
             return None
         memory = hub.devices[device]
-        job = replace(
-            message.job, state=HubJobState.OFFERED, device=memory.device, submission=hub.next_submission
-        )
+        job = replace(message.job, state=HubJobState.OFFERED, device=memory.device, submission=hub.next_submission)
         hub = replace(self._swap(hub, replace(message, job=job)), next_submission=hub.next_submission + 1)
         return HubMove(hub, (Effect(device, memory.session_no, encode(job_frame(job.ref))),))
 
@@ -448,9 +446,7 @@ class HubHands:
         session_no = answer.memory.session_no
         return HubMove(hub, _effects(device, session_no, frames), session_no)
 
-    def _take(
-        self, hub: HubPart, device: int, session_no: int, frame: AnyFrame, now: int
-    ) -> Iterator[HubMove]:
+    def _take(self, hub: HubPart, device: int, session_no: int, frame: AnyFrame, now: int) -> Iterator[HubMove]:
         memory = hub.devices[device]
         phone = self.rules.phone_of(memory, self.memory(hub, now))
         match frame:
@@ -496,9 +492,7 @@ class HubHands:
             hub = self._apply_failure(hub, report.device, report.ref, retries=False)
         return replace(hub, deferred=())
 
-    def _event(
-        self, hub: HubPart, device: int, session_no: int, event: Event, now: int
-    ) -> Iterator[HubMove]:
+    def _event(self, hub: HubPart, device: int, session_no: int, event: Event, now: int) -> Iterator[HubMove]:
         memory = hub.devices[device]
         stream = memory.streams[-1]
         if event.uuid in hub.stored:
