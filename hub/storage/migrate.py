@@ -56,6 +56,16 @@ def is_up_to_date(connection: Connection) -> bool:
     return current_revision(connection) == newest_revision()
 
 
+def is_known(connection: Connection) -> bool:
+    """Whether this program knows the database's revision, be it the newest or an older one; an empty database is not known."""
+    return current_revision(connection) in known_revisions()
+
+
+def known_revisions() -> set[str]:
+    """The revisions this program knows."""
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(DIRECTORY))
 
@@ -69,7 +79,7 @@ def _wait_for_turn(connection: Connection) -> None:
 def _upgrade(connection: Connection, target: str) -> None:
     scripts = _scripts()
     before = current_revision(connection)
-    _refuse_newer(scripts, before)
+    _refuse_newer(before)
 
     def steps(revision: Any, _context: MigrationContext) -> Sequence[Any]:
         return scripts._upgrade_revs(target, revision)
@@ -82,9 +92,8 @@ def _upgrade(connection: Connection, target: str) -> None:
         log.info("the database was migrated", before=before or "empty", after=after)
 
 
-def _refuse_newer(scripts: ScriptDirectory, revision: str | None) -> None:
-    known = {script.revision for script in scripts.walk_revisions()}
-    if revision is not None and revision not in known:
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and revision not in known_revisions():
         raise ConfigurationError(
             f"The database has schema {revision}, which this program does not know: it knows up to {newest_revision()}. "
             "A newer version of the hub has used it. Start that version, or restore a backup made before the upgrade."
