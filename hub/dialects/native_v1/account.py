@@ -1,0 +1,119 @@
+"""The account a key belongs to, and its settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from hub.accounts.account import UpdateAccount, update_accounts
+from hub.accounts.scopes import Scope
+from hub.accounts.settings import AccountSettings, PoolName, Region, Ttl, ZoneName, read_settings
+from hub.dialects.native_v1.fields import AccountId, KeyId, Model, Name, Request, UtcTime, named, out, time
+from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, NoQuery, Operation, found
+from hub.storage.accounts import AccountRow, find_account
+
+
+class Settings(Model):
+    """What the account has decided; null = as the hub is configured, which `effective` tells."""
+
+    default_region: Region | None
+    time_zone: ZoneName
+    default_pool: PoolName | None
+    default_ttl_seconds: Ttl | None
+    strict_sender: Annotated[
+        bool, Meta(description="An unknown `from` is refused instead of sent from the default pool.")
+    ]
+    retry_generic: Annotated[
+        bool, Meta(description="Try again after a failure without a reason. It may send a text twice.")
+    ]
+
+
+class Effective(Model):
+    """What holds for this account, the hub's own configuration included."""
+
+    default_region: Region
+    default_ttl_seconds: int
+    max_segments: int
+    max_recipients: int
+
+
+class Account(Model):
+    """The account of this key."""
+
+    id: AccountId
+    name: str
+    created_at: UtcTime
+    settings: Settings
+    effective: Effective
+    key_id: Annotated[KeyId, Meta(description="The key that asks.")]
+    key_name: str
+    scopes: Annotated[list[Scope], Meta(description="What this key may do.")]
+
+
+class SettingsChange(Request):
+    """Settings to change; what is not named stays, null = back to the hub's own."""
+
+    default_region: Region | UnsetType | None = UNSET
+    time_zone: ZoneName | UnsetType = UNSET
+    default_pool: PoolName | UnsetType | None = UNSET
+    default_ttl_seconds: Ttl | UnsetType | None = UNSET
+    strict_sender: bool | UnsetType = UNSET
+    retry_generic: bool | UnsetType = UNSET
+
+
+class AccountChange(Request):
+    """What to change; what is not named stays."""
+
+    name: Name | UnsetType = UNSET
+    settings: SettingsChange | UnsetType = UNSET
+
+
+def _shown(call: Call[NoQuery, None] | Call[NoQuery, AccountChange], row: AccountRow) -> Account:
+    settings, config = read_settings(row.settings), call.services.config
+    return Account(
+        id=out("account", row.id),
+        name=row.name,
+        created_at=time(row.created_at),
+        settings=_settings(settings),
+        effective=Effective(
+            default_region=settings.default_region or config.default_region,
+            default_ttl_seconds=settings.default_ttl_seconds or config.default_ttl_seconds,
+            max_segments=config.max_segments,
+            max_recipients=config.max_recipients,
+        ),
+        key_id=out("key", call.who.key_id),
+        key_name=call.who.key_name,
+        scopes=sorted(call.who.scopes),
+    )
+
+
+def _settings(settings: AccountSettings) -> Settings:
+    return Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
+
+
+async def get_account(call: Call[NoQuery, None]) -> Account:
+    """Read the account, its settings, and what this key may do."""
+    return _shown(call, found(await call.read(find_account, call.account_id)))
+
+
+async def change_account(call: Call[NoQuery, AccountChange]) -> Account:
+    """Rename the account or change its settings."""
+    body = call.body
+    command = UpdateAccount(
+        account_id=call.account_id,
+        name=None if isinstance(body.name, UnsetType) else body.name,
+        settings={} if isinstance(body.settings, UnsetType) else named(body.settings),
+    )
+    return _shown(call, await call.write(update_accounts, command))
+
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation(
+        method="GET", path="/v1/account", run=get_account, scope=None, query=NoQuery, body=NoBody, returns=Account
+    ),
+    Operation(
+        method="PATCH", path="/v1/account", run=change_account, scope=Scope.ACCOUNT_WRITE, query=NoQuery,
+        body=AccountChange, returns=Account, example={"settings": {"default_region": "GB", "time_zone": "Europe/London"}},
+    ),
+)  # fmt: skip

@@ -1,0 +1,217 @@
+"""Numbers about an account's texts and webhooks, counted when somebody looks.
+
+Texts of a range are found by their ids, which begin with the millisecond they were made in: one range of one index, whatever else the
+table holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, func, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from hub.core.clock import UtcMs
+from hub.core.ids import first_id_at
+from hub.storage.schema.devices import Line
+from hub.storage.schema.messages import Message
+from hub.storage.schema.webhooks import WebhookDelivery, WebhookEndpoint, WebhookLane
+from hub.storage.types import table_of
+
+_MESSAGE = table_of(Message)
+_LINE = table_of(Line)
+_ENDPOINT = table_of(WebhookEndpoint)
+_DELIVERY = table_of(WebhookDelivery)
+_LANE = table_of(WebhookLane)
+
+LATENCY_SAMPLE = 5_000
+"""The newest delivered texts whose time is measured."""
+COUNTED = 10_000
+"""Waiting deliveries of one webhook are counted up to here."""
+
+
+class StateCount(msgspec.Struct, frozen=True):
+    """Texts that came to the same end for the same reason."""
+
+    state: str
+    reason: str | None
+    count: int
+    bound: int
+    """Of these, how many a phone held at some time."""
+    sent: int
+    """Of these, how many the network took."""
+
+
+class BucketCount(msgspec.Struct, frozen=True):
+    """Texts of one state made in one span of time."""
+
+    bucket: int
+    """Which span: (created_at + shift) // span."""
+    state: str
+    count: int
+
+
+class LaneState(msgspec.Struct, frozen=True):
+    """How much waits for one webhook."""
+
+    endpoint_id: str
+    url: str
+    state: str
+    failing_since: UtcMs | None
+    pending: int
+    oldest_at: UtcMs | None
+    """When the delivery that is due first was made; None when nothing waits."""
+
+
+class PhoneCount(msgspec.Struct, frozen=True):
+    """What became of the texts of one phone, and what waits for it."""
+
+    device_id: str
+    sent_hour: int = 0
+    failed_hour: int = 0
+    sent_day: int = 0
+    failed_day: int = 0
+    waiting: int = 0
+    oldest_at: UtcMs | None = None
+
+
+def _in_range() -> ColumnElement[bool]:
+    return and_(
+        _MESSAGE.c.account_id == bindparam("account_id"),
+        _MESSAGE.c.id >= bindparam("first_id"),
+        _MESSAGE.c.id < bindparam("last_id"),
+        _MESSAGE.c.direction == "mt",
+    )
+
+
+def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+_BY_STATE = (
+    select(
+        _MESSAGE.c.state,
+        _MESSAGE.c.reason,
+        func.count().label("count"),
+        _how_many(_MESSAGE.c.bound_at.is_not(None)).label("bound"),
+        _how_many(_MESSAGE.c.sent_at.is_not(None)).label("sent"),
+    )
+    .where(_in_range())
+    .group_by(_MESSAGE.c.state, _MESSAGE.c.reason)
+)
+_BUCKET = ((_MESSAGE.c.created_at + bindparam("shift", type_=BigInteger)) // bindparam("span", type_=BigInteger)).label(
+    "bucket"
+)
+_BY_BUCKET = (
+    select(_BUCKET, _MESSAGE.c.state, func.count().label("count"))
+    .where(_in_range())
+    .group_by(_BUCKET, _MESSAGE.c.state)
+)
+_DELIVERY_TIMES = (
+    select((_MESSAGE.c.delivered_at - _MESSAGE.c.due_at).label("milliseconds"))
+    .where(_in_range(), _MESSAGE.c.delivered_at.is_not(None))
+    .order_by(_MESSAGE.c.id.desc())
+    .limit(LATENCY_SAMPLE)
+)
+_RECEIVED = select(func.count()).where(
+    _MESSAGE.c.account_id == bindparam("account_id"),
+    _MESSAGE.c.id >= bindparam("first_id"),
+    _MESSAGE.c.id < bindparam("last_id"),
+    _MESSAGE.c.direction == "mo",
+)
+_WAITING = (
+    select(_LINE.c.device_id, func.count().label("waiting"), func.min(_MESSAGE.c.created_at).label("oldest_at"))
+    .join(_MESSAGE, _MESSAGE.c.line_id == _LINE.c.id)
+    .where(
+        _LINE.c.account_id == bindparam("account_id"),
+        _LINE.c.device_id.is_not(None),
+        _MESSAGE.c.account_id == bindparam("account_id"),
+        _MESSAGE.c.state.in_(("queued", "retried")),
+    )
+    .group_by(_LINE.c.device_id)
+)
+
+
+def _ended(states: tuple[str, ...], since: str) -> ColumnElement[int]:
+    return _how_many(and_(_MESSAGE.c.state.in_(states), _MESSAGE.c.id >= bindparam(since)))
+
+
+_WENT_OUT = ("sent", "delivered")
+_DID_NOT = ("failed", "undelivered", "dead_letter", "expired", "uncertain")
+_BY_PHONE = (
+    select(
+        _MESSAGE.c.device_id,
+        _ended(_WENT_OUT, "hour_id").label("sent_hour"),
+        _ended(_DID_NOT, "hour_id").label("failed_hour"),
+        _ended(_WENT_OUT, "first_id").label("sent_day"),
+        _ended(_DID_NOT, "first_id").label("failed_day"),
+    )
+    .where(_in_range(), _MESSAGE.c.device_id.is_not(None))
+    .group_by(_MESSAGE.c.device_id)
+)
+
+
+def _lanes() -> Select[Any]:
+    waits = and_(_DELIVERY.c.endpoint_id == _ENDPOINT.c.id, _DELIVERY.c.state == 0)
+    first = select(_DELIVERY.c.created_at).where(waits).order_by(_DELIVERY.c.queue, _DELIVERY.c.due_at).limit(1)
+    some = select(_DELIVERY.c.id).where(waits).limit(COUNTED).subquery()
+    return (
+        select(
+            _ENDPOINT.c.id.label("endpoint_id"),
+            _ENDPOINT.c.url,
+            _ENDPOINT.c.state,
+            _LANE.c.failing_since,
+            select(func.count()).select_from(some).scalar_subquery().label("pending"),
+            first.scalar_subquery().label("oldest_at"),
+        )
+        .join_from(_ENDPOINT, _LANE, _LANE.c.endpoint_id == _ENDPOINT.c.id, isouter=True)
+        .where(_ENDPOINT.c.account_id == bindparam("account_id"), _ENDPOINT.c.deleted_at.is_(None))
+        .order_by(_ENDPOINT.c.id)
+    )
+
+
+_LANES = _lanes()
+
+
+def _range(account_id: str, since: UtcMs, until: UtcMs) -> dict[str, Any]:
+    return {"account_id": account_id, "first_id": first_id_at(since), "last_id": first_id_at(until)}
+
+
+def count_by_state(conn: Connection, account_id: str, since: UtcMs, until: UtcMs) -> list[StateCount]:
+    """Outbound texts made in a range, by state and reason."""
+    return [StateCount(**row) for row in conn.execute(_BY_STATE, _range(account_id, since, until)).mappings()]
+
+
+def count_by_bucket(
+    conn: Connection, account_id: str, since: UtcMs, until: UtcMs, *, span: int, shift: int
+) -> list[BucketCount]:
+    """The same by span of time; `shift` moves the borders (a time zone's offset). All in milliseconds."""
+    values = _range(account_id, since, until) | {"span": span, "shift": shift}
+    return [BucketCount(**row) for row in conn.execute(_BY_BUCKET, values).mappings()]
+
+
+def count_received(conn: Connection, account_id: str, since: UtcMs, until: UtcMs) -> int:
+    """Inbound texts, pictures and missed calls of a range."""
+    return int(conn.execute(_RECEIVED, _range(account_id, since, until)).scalar_one())
+
+
+def delivery_times(conn: Connection, account_id: str, since: UtcMs, until: UtcMs) -> list[int]:
+    """Milliseconds from due to delivered, of the newest delivered texts of a range, shortest first."""
+    return sorted(conn.execute(_DELIVERY_TIMES, _range(account_id, since, until)).scalars())
+
+
+def list_lane_states(conn: Connection, account_id: str) -> list[LaneState]:
+    """Every webhook of an account with what waits for it."""
+    return [LaneState(**row) for row in conn.execute(_LANES, {"account_id": account_id}).mappings()]
+
+
+def count_by_phone(conn: Connection, account_id: str, now: UtcMs) -> list[PhoneCount]:
+    """How the phones of an account did in the last hour and day, and what waits for each."""
+    values = _range(account_id, now - 86_400_000, now + 1) | {"hour_id": first_id_at(now - 3_600_000)}
+    found: dict[str, dict[str, Any]] = {}
+    for row in conn.execute(_BY_PHONE, values).mappings():
+        found[row["device_id"]] = dict(row)
+    for row in conn.execute(_WAITING, {"account_id": account_id}).mappings():
+        found.setdefault(row["device_id"], {}).update(row)
+    return [PhoneCount(**found[device_id]) for device_id in sorted(found)]
