@@ -8,6 +8,7 @@ import msgspec
 
 from hub.accounts.secretbox import SecretBox
 from hub.core.clock import Clock, UtcMs
+from hub.core.commands import CallbackTarget
 from hub.core.errors import Code, HubError, invalid
 from hub.core.events import EventType
 from hub.core.ids import IdSource
@@ -47,6 +48,7 @@ from hub.webhooks.signing import (
     secret_text,
 )
 from hub.webhooks.subscriptions import checked, merged, row_of
+from hub.webhooks.targets import check_url
 from hub.webhooks.template import BadTemplate, render_template
 from hub.webhooks.trial import Trials
 from hub.webhooks.views import shown
@@ -235,6 +237,15 @@ class Webhooks:
         command = replay.CancelReplay(account_id, replay_id)
         await self._db.writer.submit(replay.cancel_replays, command, f"replay:{replay_id}")
         return await self.get_replay(account_id, replay_id)
+
+    # --- a text's own target --------------------------------------------------------------------------------------------------------
+
+    def check_callback(self, target: CallbackTarget, *, field: str = "callback") -> None:
+        """Refuse a target that could never be told: `validation` for an unknown format or URL, `target_refused` for the address."""
+        if target.format not in self._formats:
+            known = ", ".join(sorted(self._formats))
+            raise invalid(f"{field}.format", "unknown", f"{target.format[:40]!r} is no format: use {known}.")
+        check_url(target.url, self._guard, field=f"{field}.url")
 
     # --- pieces -------------------------------------------------------------------------------------------------------------------
 
