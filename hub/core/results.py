@@ -73,7 +73,7 @@ BY_REASON: dict[str, Result] = {
         Result("no_permission", Action.DISABLE_LINE, False, "The phone has not been allowed to send SMS."),
         Result("paused", Action.RETRY_OTHER, False, "Sending is paused on the phone."),
         Result("storage", Action.RETRY_OTHER, False, "The phone could not store the text."),
-        Result("at_radio", Action.UNCERTAIN, False, "The phone has had this text before and may have sent it."),
+        Result("already_seen", Action.UNCERTAIN, False, "The phone has had this text before and may have sent it."),
         Result(
             "store_replaced",
             Action.UNCERTAIN,
@@ -133,11 +133,14 @@ def of_code(code: int, network_code: int | None = None, *, retry_generic: bool =
 
 
 def of_reason(reason: str, *, retry_generic: bool = False) -> Result:
-    """The meaning of a reason word, such as a phone's refusal. An unknown word fails and is kept as it is."""
+    """The meaning of a reason word of a whole job, such as a phone's refusal.
+
+    An unknown word, from a newer phone, is kept as it is. It speaks of a job that never reached the radio, so another phone may try.
+    """
     if reason == _GENERIC.reason:
         return _generic(retry_generic)
     known = BY_REASON.get(reason)
-    return known or Result(reason, Action.FAIL, False, "The phone gave a reason that this hub does not know.")
+    return known or Result(reason, Action.RETRY_OTHER, True, "The phone gave a reason that this hub does not know.")
 
 
 def _generic(retry: bool) -> Result:

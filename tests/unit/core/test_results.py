@@ -2,8 +2,10 @@
 
 import pytest
 
+from device_protocol.states import AT_RADIO_REASON, REFUSALS, UNCERTAIN_REASONS
 from hub.core import results
 from hub.core.results import RETRYABLE, Action, DlrState
+from hub.messages.words import reason_of
 
 TABLE = {
     -1: ("sent", Action.NONE),
@@ -84,9 +86,20 @@ def test_an_unknown_code_fails_and_is_kept(code: int) -> None:
     assert str(code) in result.why
 
 
-def test_an_unknown_word_fails_and_is_kept() -> None:
-    assert results.of_reason("gremlins").reason == "gremlins"
-    assert results.of_reason("gremlins").action is Action.FAIL
+def test_an_unknown_word_of_a_newer_phone_is_kept_and_another_phone_may_try() -> None:
+    unknown = results.of_reason("gremlins")
+    assert (unknown.reason, unknown.action, unknown.uses_try) == ("gremlins", Action.RETRY_OTHER, True)
+
+
+@pytest.mark.parametrize("word", [*REFUSALS, *UNCERTAIN_REASONS])
+def test_every_reason_of_the_device_protocol_has_a_meaning_here(word: str) -> None:
+    result = results.BY_REASON[reason_of(word)]
+    if word in UNCERTAIN_REASONS or word == AT_RADIO_REASON:
+        assert result.action is Action.UNCERTAIN
+    else:
+        assert result.action is not Action.UNCERTAIN
+    if REFUSALS.get(word):
+        assert result.action in RETRYABLE, "the phone says that it may be asked again"
 
 
 def test_only_what_is_worth_a_try_uses_one_up() -> None:

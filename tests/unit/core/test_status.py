@@ -330,7 +330,7 @@ def test_a_permanent_refusal_fails_a_queued_text_and_dead_letters_a_retried_one(
 
 
 def test_a_phone_that_had_the_text_before_makes_it_uncertain() -> None:
-    decision = fold(advance(queued(), offer()), job(reports.JobRefused, reason="at_radio"))
+    decision = fold(advance(queued(), offer()), job(reports.JobRefused, reason="already_seen"))
     assert moved(decision) == [("queued", "dispatched"), ("dispatched", "uncertain")]
     assert not fold(decision.view, offer(B, 2)).is_applied
 
@@ -457,6 +457,28 @@ def test_where_each_word_leads_from_each_status(word: status.Word, starts: dict[
         assert decision.new_status.value == starts.get(before.value, before.value), before
 
 
+def test_a_job_that_fails_as_a_whole_before_the_radio_gives_a_word_instead_of_a_code() -> None:
+    gone = job(reports.SubmitReport, outcome="failed", reason="no_such_sim")
+    decision = fold(bound(), gone)
+    assert (decision.new_status, decision.reason, decision.action) == (
+        Status.RETRIED,
+        "no_such_sim",
+        Action.DISABLE_LINE,
+    )
+    nothing_said = fold(bound(), job(reports.SubmitReport, outcome="failed"))
+    assert (nothing_said.new_status, nothing_said.reason) == (Status.UNCERTAIN, "generic_failure")
+    unsure = fold(bound(), job(reports.SubmitReport, outcome="uncertain"))
+    assert (unsure.new_status, unsure.reason) == (Status.UNCERTAIN, "interrupted")
+
+
+def test_a_failure_report_of_an_offer_that_was_never_bound_is_a_refusal() -> None:
+    offered = advance(queued(), offer())
+    passing = fold(offered, failed(NO_SERVICE))
+    assert moved(passing) == [("queued", "retried")]
+    assert not passing.view.is_offered
+    assert moved(fold(offered, failed(BAD))) == [("queued", "failed")]
+
+
 def test_each_refusal_is_counted_as_its_reason_says() -> None:
     offered = advance(queued(tries=1), offer())
     assert fold(offered, job(reports.JobRefused, reason="phone_error")).view.tries == 2
@@ -547,7 +569,7 @@ hub_words = st.one_of(
 )
 phone_words = st.one_of(
     words_of(reports.JobAccepted),
-    words_of(reports.JobRefused, reason=st.sampled_from(["queue_full", "bad_request", "at_radio", "new_word"])),
+    words_of(reports.JobRefused, reason=st.sampled_from(["queue_full", "bad_request", "already_seen", "new_word"])),
     words_of(
         reports.JobListed,
         state=st.sampled_from(["accepted", "submitting", "sent", "uncertain", "failed", "cancelled", "expired"]),
