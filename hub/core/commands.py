@@ -70,7 +70,7 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Recipients already answered with a reason; they are stored nowhere."""
     sender: Sender = AnyLine()
     strict_sender: bool = False
-    """An unknown `from` is an error instead of falling back to the default pool."""
+    """An unknown `from` is an error instead of falling back to the default pool. Doors put in the account's setting."""
     priority: int = NORMAL
     ttl_seconds: int | None = None
     """How long it may wait and be on a phone unsent, counted from `scheduled_at` or acceptance; None = the account's default."""

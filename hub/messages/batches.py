@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+from sqlalchemy import Connection
 
 from hub.core.clock import UtcMs
 from hub.core.effects import LiveHint, WakeDispatch
 from hub.core.errors import Code, HubError
+from hub.core.ids import is_id
 from hub.core.status import WAITING, Status
 from hub.messages.cancel import CancelResult, ask_phones, cancel_entry
 from hub.messages.ledger import Entry, Ledger
 from hub.messages.outcomes import with_effects
+from hub.messages.views import LAST_SECOND, BatchPage, BatchView
+from hub.storage import messages_search as stored
 from hub.storage.messages_batches import BatchState, lock_batches, lock_open_messages, write_batches
 from hub.storage.transaction import Done, Refused, Tx
 
-PAUSED_UNTIL: UtcMs = 253_402_300_799_000
-"""The due time of a waiting message of a paused batch, the last second of year 9999: behind everything that may go."""
+PAUSED_UNTIL: UtcMs = LAST_SECOND
+"""The due time of a waiting message of a paused batch: behind everything that may go."""
 
 
 class ChangeBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,3 +121,25 @@ def _let_go(ledger: Ledger, entries: Sequence[Entry]) -> int:
     for entry in held:
         ledger.change_place(entry, due_at=ledger.tx.now)
     return len(held)
+
+
+# --- reading -------------------------------------------------------------------------------------------------------------
+
+
+def find_batch(conn: Connection, account_id: str, batch_id: str) -> BatchView | None:
+    """One batch with its counts; None for an unknown id and for another account's."""
+    found = stored.find_batch(conn, account_id, batch_id)
+    return None if found is None else _views(conn, [found])[0]
+
+
+def list_batches(conn: Connection, account_id: str, after: str | None, limit: int) -> BatchPage:
+    """A page of batches, newest first. Raises `bad_cursor`."""
+    if after is not None and not is_id(after):
+        raise HubError(Code.BAD_CURSOR)
+    found, next_ = stored.list_batches(conn, account_id, after, limit)
+    return BatchPage(items=tuple(_views(conn, found)), next=next_)
+
+
+def _views(conn: Connection, found: Sequence[stored.FoundBatch]) -> list[BatchView]:
+    counts = stored.counts_of(conn, [one.id for one in found])
+    return [BatchView(**one._asdict(), counts=counts.get(one.id, {})) for one in found]

@@ -151,7 +151,7 @@ class LineBook:
         request = RouteRequest(
             sender=wish.sender,
             segments=segments,
-            strict_sender=strict_sender or settings.strict_sender,
+            strict_sender=strict_sender,
             default_pool=settings.default_pool,
             avoid=avoid,
         )

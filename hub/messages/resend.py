@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hub.core.address import Address, AddressKind
-from hub.core.commands import Recipient, ReplayDeadLetter, SendRequest
+from hub.core.commands import ByLine, Recipient, ReplayDeadLetter, SendRequest
 from hub.core.effects import WakeDispatch
 from hub.core.errors import Code, HubError
 from hub.core.status import FINAL, Status
@@ -17,10 +17,12 @@ from hub.core.timeline import Kind
 from hub.messages.accept import accept
 from hub.messages.announce import read_callback, read_metadata
 from hub.messages.idempotency import Accepted
-from hub.messages.ledger import Actor, Entry, Ledger
+from hub.messages.ledger import Actor, Ledger
 from hub.messages.outcomes import with_effects
 from hub.messages.prepare import Given, PreparedSend
 from hub.messages.routes import sender_of
+from hub.messages.search import find_message
+from hub.messages.views import MessageView
 from hub.storage.messages import MessageRow
 from hub.storage.transaction import Done, Refused, Tx
 
@@ -36,6 +38,8 @@ class Resend(msgspec.Struct, frozen=True, kw_only=True):
     new_id: str
     by: str = "api"
     door: str = "v1"
+    line_id: str | None = None
+    """Send it from this line; None = as the first time."""
     trace_id: str | None = None
 
     def keys(self) -> tuple[str, ...]:
@@ -92,7 +96,7 @@ def _again(row: MessageRow, command: Resend) -> PreparedSend:
         door=command.door,
         recipients=(Recipient(command.new_id, address),),
         text=row.text,
-        sender=sender_of(row),
+        sender=sender_of(row) if command.line_id is None else ByLine(command.line_id),
         priority=row.priority,
         metadata=read_metadata(row),
         callback=read_callback(row),
@@ -110,20 +114,26 @@ def _again(row: MessageRow, command: Resend) -> PreparedSend:
     )
 
 
-def replay(tx: Tx, commands: Sequence[Replay]) -> list[Done[str] | Refused]:
-    """Put dead letters back; the value is the text's state. Refused: `not_found`, `conflict` when it is no dead letter."""
+def replay(tx: Tx, commands: Sequence[Replay]) -> list[Done[MessageView] | Refused]:
+    """Put dead letters back. Refused: `not_found`, `conflict` when it is no dead letter."""
     ledger = Ledger(tx, [(command.account_id, command.message_id) for command in commands])
-    outcomes = [
-        _replay_one(ledger, command, ledger.find(command.account_id, command.message_id)) for command in commands
-    ]
-    return with_effects(outcomes, ledger.close())
+    refusals = [_replay_one(ledger, command) for command in commands]
+    effects = ledger.close()
+    outcomes = [refusal or _replayed(tx, command) for command, refusal in zip(commands, refusals, strict=True)]
+    return with_effects(outcomes, effects)
 
 
-def _replay_one(ledger: Ledger, command: Replay, entry: Entry | None) -> Done[str] | Refused:
+def _replay_one(ledger: Ledger, command: Replay) -> Refused | None:
+    entry = ledger.find(command.account_id, command.message_id)
     if entry is None:
         return Refused(HubError(Code.NOT_FOUND))
-    word = ReplayDeadLetter(account_id=command.account_id, message_id=command.message_id)
     if entry.status is not Status.DEAD_LETTER:
         return Refused(HubError(Code.CONFLICT))
+    word = ReplayDeadLetter(account_id=command.account_id, message_id=command.message_id)
     ledger.apply(entry, word, Actor(command.by), by=command.by)
-    return Done(entry.row.state, (WakeDispatch(command.account_id),))
+    return None
+
+
+def _replayed(tx: Tx, command: Replay) -> Done[MessageView] | Refused:
+    view = find_message(tx.conn, command.account_id, command.message_id)
+    return Refused(HubError(Code.NOT_FOUND)) if view is None else Done(view, (WakeDispatch(command.account_id),))

@@ -8,7 +8,7 @@ from hub.core.errors import Code, HubError
 from hub.messages.accept import accept
 from hub.messages.prepare import SendLimits
 from hub.messages.threads import conversation_id
-from hub.storage.schema.accounts import Account, Idempotency
+from hub.storage.schema.accounts import Idempotency
 from hub.storage.schema.devices import Device, Line, LineUsage
 from hub.storage.schema.messages import Batch, Message
 from hub.storage.transaction import Done, Refused
@@ -153,8 +153,6 @@ def test_an_unknown_name_falls_back_with_a_note_unless_the_request_is_strict(wor
     assert world.message(message_id).line_id == world.lines(phone)[0]
     strict = world.prepare(PEER, sender=ByName("Nobody"), strict_sender=True)
     assert world.refusal(accept, strict).code == Code.UNKNOWN_SENDER
-    world.change(Account, ACCOUNT, settings='{"strict_sender":true}')
-    assert world.refusal(accept, world.prepare(PEER, sender=ByName("Nobody"))).code == Code.UNKNOWN_SENDER
 
 
 def test_a_line_over_its_day_budget_is_passed_over(world: World) -> None:

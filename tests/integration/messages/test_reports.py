@@ -101,7 +101,7 @@ def test_tries_used_up_make_a_dead_letter_that_an_operator_may_replay(world: Wor
     assert (row.state, row.reason, row.tries) == ("dead_letter", "network", 3)
     assert row.final_at is not None
     world.clock.advance(86_400 * 30)
-    assert world.do(replay, Replay(account_id=ACCOUNT, message_id=message_id)) == "queued"
+    assert world.do(replay, Replay(account_id=ACCOUNT, message_id=message_id)).state == "queued"
     row = world.message(message_id)
     assert (row.state, row.tries, row.final_at, row.reason) == ("queued", 0, None, None)
     assert row.expires_at == world.clock.now() + (row.ttl_seconds or 0) * 1000

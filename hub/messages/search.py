@@ -1,0 +1,62 @@
+"""Lists and single texts, for every API."""
+
+import msgspec
+from sqlalchemy import Connection
+
+from hub.core.clock import UtcMs
+from hub.core.errors import Code, HubError
+from hub.core.ids import is_id
+from hub.messages.views import MessagePage, MessageView, message_view
+from hub.storage import messages_search as stored
+
+COUNTED_AT_MOST = 10_000
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What to narrow a list to; what is not given does not narrow. Times are `created_at`, the end not included."""
+
+    states: tuple[str, ...] = ()
+    peer: str | None = None
+    direction: str | None = None
+    kind: str | None = None
+    line_id: str | None = None
+    device_id: str | None = None
+    batch_id: str | None = None
+    conversation_id: str | None = None
+    created_from: UtcMs | None = None
+    created_to: UtcMs | None = None
+    text: str | None = None
+    """Part of the text, in any case."""
+    oldest_first: bool = False
+
+    def stored(self) -> stored.Filter:
+        """The same as storage asks for it."""
+        values = msgspec.structs.asdict(self)
+        values["is_oldest_first"] = values.pop("oldest_first")
+        values["states"] = tuple(str(state) for state in self.states)
+        return stored.Filter(**values)
+
+
+def find_message(conn: Connection, account_id: str, message_id: str) -> MessageView | None:
+    """One text; None for an unknown id and for another account's."""
+    found = stored.find_message(conn, account_id, message_id)
+    return None if found is None else message_view(*found)
+
+
+def list_messages(
+    conn: Connection, account_id: str, asked: MessageFilter, after: str | None, limit: int
+) -> MessagePage:
+    """A page of texts by id, newest first unless asked otherwise. `after` is the last page's `next`.
+
+    A page may be short, or empty, and still have a `next`: filters that no index answers look at 20,000 texts at a time.
+    Raises `bad_cursor`.
+    """
+    if after is not None and not is_id(after):
+        raise HubError(Code.BAD_CURSOR)
+    found, next_ = stored.list_messages(conn, account_id, asked.stored(), after, limit)
+    return MessagePage(items=tuple(message_view(*one) for one in found), next=next_)
+
+
+def count_messages(conn: Connection, account_id: str, asked: MessageFilter) -> int:
+    """How many texts match among the account's newest 10,000."""
+    return stored.count_messages(conn, account_id, asked.stored(), COUNTED_AT_MOST)
