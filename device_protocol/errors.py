@@ -76,6 +76,9 @@ CATALOGUE: Final = (
     HUB_ERROR,
 )
 
+FRAME_REFUSED: Final = frozenset({1002, 1003, 1007, 1009, BAD_FRAME.code, FRAME_TOO_BIG.code})
+"""Close codes that mean "I could not take your last frames", the websocket's own among them (RFC 6455 §7.4.1)."""
+
 _BY_CODE: Final = {reason.code: reason for reason in CATALOGUE}
 
 

@@ -25,6 +25,9 @@ SILENT_SECONDS: Final = 15
 EVENT_WINDOW: Final = 64
 """Events a phone sends ahead of the hub's `ack`."""
 
+STRIKES_MAX: Final = 3
+"""Closes for a bad frame in a row after which the phone gives the next event up as `gone`, keeping it on disk."""
+
 BEYOND_MAX: Final = 256
 """Numbers above a hole the hub remembers; events above that are stored but numbered only when sent again."""
 
@@ -72,6 +75,9 @@ TEXT_MAX: Final = 10_000
 
 RECEIVED_TEXT_MAX: Final = 40_000
 """Characters of an incoming text: 255 segments of 153 GSM-7 characters (3GPP TS 23.040 §9.2.3.24.1)."""
+
+RECEIVED_TEXT_BYTES: Final = 48 * 1024
+"""Octets of its JSON; a longer incoming text is cut for the wire, and says so, to fit its frame."""
 
 SEGMENTS_MAX: Final = 255
 """Segments of one message: the count in the concatenation header is one octet (3GPP TS 23.040 §9.2.3.24.1)."""

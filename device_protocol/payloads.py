@@ -10,9 +10,9 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from msgspec import Meta, Raw
 
-from device_protocol.codec import sanitise_json
+from device_protocol.codec import sanitise_json, sanitise_text
 from device_protocol.frames import DataContent, Record, Sims
-from device_protocol.limits import RECEIVED_TEXT_MAX
+from device_protocol.limits import RECEIVED_TEXT_BYTES, RECEIVED_TEXT_MAX
 from device_protocol.wire_types import (
     Address,
     Count,
@@ -217,8 +217,28 @@ def event_type_of(payload: Payload) -> str:
 
 
 def encode_payload(payload: Payload) -> Raw:
-    """JSON of a payload; its texts must have passed `codec.sanitise_text`."""
-    return Raw(_encoder.encode(payload))
+    """JSON of a payload, every text storable and the text of an SMS short enough for one frame."""
+    fields = {name: getattr(payload, name) for name in payload.__struct_fields__}
+    texts = {name: sanitise_text(value) for name, value in fields.items() if isinstance(value, str)}
+    if isinstance(payload, SmsReceived) and payload.text is not None:
+        short = _cut(texts["text"])
+        payload = msgspec.structs.replace(payload, is_cut=payload.is_cut or short != texts["text"])
+        texts["text"] = short
+    return Raw(_encoder.encode(msgspec.structs.replace(payload, **texts)))
+
+
+def _cut(text: str) -> str:
+    """The longest beginning of `text` whose JSON is at most RECEIVED_TEXT_BYTES."""
+    if len(_encoder.encode(text)) <= RECEIVED_TEXT_BYTES:
+        return text
+    kept, dropped = 0, len(text)
+    while dropped - kept > 1:
+        middle = (kept + dropped) // 2
+        if len(_encoder.encode(text[:middle])) <= RECEIVED_TEXT_BYTES:
+            kept = middle
+        else:
+            dropped = middle
+    return text[:kept]
 
 
 def decode_payload(event_type: str, raw: Raw | bytes | str) -> Payload | Quarantined:

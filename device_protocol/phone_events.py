@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from device_protocol.errors import DIVERGED, RENUMBERED
 from device_protocol.frames import Ack, Event, Gone, Resend
-from device_protocol.limits import ACKED_EVENTS_MAX, ACKED_EVENTS_SECONDS, EVENT_WINDOW
+from device_protocol.limits import ACKED_EVENTS_MAX, ACKED_EVENTS_SECONDS, EVENT_WINDOW, STRIKES_MAX
 from device_protocol.payloads import Payload, encode_payload, event_type_of
 from device_protocol.phone_step import Draft
 from device_protocol.phone_store import StoredEvent
@@ -47,9 +47,19 @@ class PhoneEventRules:
         sent = max(draft.session.sent, draft.facts.acked)
         room = max(0, draft.facts.acked + EVENT_WINDOW - sent)
         for event in draft.events(sent + 1, room):
-            draft.say(event_frame(draft.facts.stream, event))
+            draft.say(self._as_frame(draft, event))
             sent = event.number
         draft.session = replace(draft.session, sent=sent)
+
+    def _as_frame(self, draft: Draft, event: StoredEvent) -> Event | Gone:
+        """The event; or, when the hub closed again and again over the next one due, that it cannot be told.
+
+        A fault of this app must not stop every text behind it: the hub shows the gap, the event stays on disk.
+        """
+        is_due = event.number == draft.facts.acked + 1
+        if is_due and draft.session.strikes >= STRIKES_MAX:
+            return Gone(draft.facts.stream, event.number, event.number, "unreadable")
+        return event_frame(draft.facts.stream, event)
 
     # --- acknowledgement
 
@@ -60,6 +70,7 @@ class PhoneEventRules:
             self._diverge(draft)
         elif ack.n > draft.facts.acked:
             draft.facts = replace(draft.facts, acked=ack.n)
+            draft.session = replace(draft.session, strikes=0)
             self._flush(draft)
 
     def _take_first_ack(self, draft: Draft, number: int) -> None:

@@ -13,7 +13,7 @@ in: a frame read from a connection that was given up is thrown away.
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from device_protocol.errors import BAD_FRAME, SILENT, STALE_HELLO, ProtocolError
+from device_protocol.errors import BAD_FRAME, FRAME_REFUSED, SILENT, STALE_HELLO, ProtocolError
 from device_protocol.frames import (
     Ack,
     App,
@@ -96,9 +96,17 @@ class PhoneRules(PhoneJobRules):
         """None: while this phone was away the hub may have heard otherwise, and says go again to what still holds."""
         return frozenset()
 
-    def disconnected(self, session: PhoneSession) -> PhoneSession:
-        """The connection is gone. A job permitted in it may still go to the radio until the next hello."""
+    def disconnected(self, session: PhoneSession, close_code: int | None = None) -> PhoneSession:
+        """The connection is gone; `close_code` is the websocket's, if the hub closed and no `bye` came before.
+
+        A job permitted in it may still go to the radio until the next hello.
+        """
+        session = self._strike(session, close_code)
         return replace(session, state=SessionState.OFFLINE)
+
+    def _strike(self, session: PhoneSession, close_code: int | None) -> PhoneSession:
+        is_refused = close_code in FRAME_REFUSED and session.state is not SessionState.OFFLINE
+        return replace(session, strikes=session.strikes + 1) if is_refused else session
 
     def _hello(self, draft: Draft, about: About) -> Hello:
         facts = draft.facts
@@ -187,7 +195,7 @@ class PhoneRules(PhoneJobRules):
         if bye.code == STALE_HELLO.code and bye.connect is not None and bye.connect >= draft.facts.connect:
             draft.facts = replace(draft.facts, connect=bye.connect)
             self._distrust_old_store(draft)
-        draft.session = replace(draft.session, state=SessionState.OFFLINE)
+        draft.session = self.disconnected(draft.session, bye.code)
 
     def _distrust_store(self, draft: Draft) -> None:
         """Another phone's store, or this one's from a backup: it says nothing about what happened since."""

@@ -25,7 +25,8 @@ class PhoneSession:
     """What a phone forgets when its process ends.
 
     `goes` are the permissions of the present connection. `sent` is the highest event number sent in it.
-    `offset` is the hub's clock minus the phone's, in ms. Times are the phone's steady clock in ms.
+    `offset` is the hub's clock minus the phone's, in ms. Times are the phone's steady clock in ms. `strikes` counts
+    closes for a bad frame since the last acknowledgement.
     """
 
     state: SessionState = SessionState.OFFLINE
@@ -37,6 +38,7 @@ class PhoneSession:
     pinged_at: int = 0
     ping: int = 0
     is_recalling: bool = False
+    strikes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
