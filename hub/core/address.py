@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import msgspec
 import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
+from phonenumbers import PhoneNumberFormat, ValidationResult
 
 from hub.core.encoding import GSM7_BASIC
 from hub.core.text import sanitise
@@ -131,26 +131,6 @@ def mask(address: Address | str) -> str:
     if any(character.isdigit() for character in value[-2:]) and len(value) > 4:
         return "***" + value[-2:]
     return f"{value[:1]}***" if value else ""
-
-
-def number_tail(number: str | None, digits: int = 4) -> str | None:
-    """The last digits of a number, as a line's fingerprint names them; None when there are fewer."""
-    found = "".join(character for character in number or "" if character.isascii() and character.isdigit())
-    return found[-digits:] if len(found) >= digits else None
-
-
-def region_of(address: Address) -> str | None:
-    """ISO 3166 code of the country of an E.164 number, None when it has none."""
-    if address.kind is not AddressKind.MSISDN:
-        return None
-    return phonenumbers.region_code_for_number(phonenumbers.parse(address.value))
-
-
-def is_fixed_line(address: Address) -> bool:
-    """Whether the numbering plan says that this number is a landline, which cannot take a text."""
-    if address.kind is not AddressKind.MSISDN:
-        return False
-    return phonenumbers.number_type(phonenumbers.parse(address.value)) == PhoneNumberType.FIXED_LINE
 
 
 def is_region(code: str) -> bool:

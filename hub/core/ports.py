@@ -1,7 +1,6 @@
-"""What the use cases call and adapters provide: a webhook format, and a way to hand a message to a phone or a carrier.
+"""What the use cases call and adapters provide: a webhook format, and the phones that are connected.
 
-Both are pure: a format turns an event into the bytes of a request and reads an answer, a submitter turns a job into effects. The
-loops that carry these out live elsewhere.
+A format is pure: it turns an event into the bytes of a request and reads an answer. The loops that send live elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.effects import ClosePhone, Effect, ToPhone
+from hub.core.effects import ClosePhone, ToPhone
 from hub.core.events import EventType
 
 
@@ -118,51 +117,6 @@ class WebhookFormat(Protocol):
 
     def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What an answer means; `headers` with lower-case names, `body` its first 4 KiB."""
-        ...
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One message for one line, as a submitter is given it."""
-
-    message_id: str
-    account_id: str
-    submission: int
-    issued_at: UtcMs
-    """When the submission was made; the time to live counts from here on the hub's clock."""
-    ttl_seconds: int | None
-    line_id: str
-    device_id: str | None
-    session_no: int
-    subscription_id: int | None
-    slot: int | None
-    fingerprint: str | None
-    to: str
-    text: str
-    segments: int
-    priority: int
-    want_dlr: bool = True
-    trace_id: str | None = None
-
-
-class Submitter(Protocol):
-    """One way to a radio: a phone transport or a carrier. Each call comes after the commit it speaks of."""
-
-    name: str
-
-    def offer(self, job: Job) -> Sequence[Effect]:
-        """The job was offered to this phone: tell it."""
-        ...
-
-    def go(self, job: Job) -> Sequence[Effect]:
-        """The job is bound to this phone: it may send."""
-        ...
-
-    def drop(self, device_id: str, session_no: int, message_id: str, submission: int) -> Sequence[Effect]:
-        """The job is no longer this phone's: it forgets it."""
-        ...
-
-    def cancel(self, device_id: str, session_no: int, message_id: str, submission: int) -> Sequence[Effect]:
-        """A bound job is asked back."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""When to try again, or that it is over: for webhooks, for texts and for connections.
+"""When to try again, or that it is over: for webhooks and for texts.
 
 Decisions only. Randomness comes in as a number in [0, 1), so that a thousand failures of one moment do not come back in one moment and
 a test can say which wait it expects.
@@ -176,20 +176,6 @@ SMS_LONGEST_WAIT_SECONDS = 900.0
 
 def sms_retry_at(refusals: int, now: UtcMs, random: float) -> UtcMs:
     """When a text that was refused before the air, for the `refusals`-th time, may be offered again: 30 s doubling to 15 min, ±20 %."""
-    wait = _doubled(SMS_FIRST_WAIT_SECONDS, refusals, SMS_LONGEST_WAIT_SECONDS)
+    doublings = float(min(max(refusals, 1) - 1, 32))
+    wait = min(SMS_FIRST_WAIT_SECONDS * 2**doublings, SMS_LONGEST_WAIT_SECONDS)
     return now + round(wait * spread(JITTER, random) * 1000)
-
-
-# --- connections ---------------------------------------------------------------------------------------------------------------------
-
-
-def reconnect_wait(
-    failures: int, random: float, *, first_seconds: float = 1.0, longest_seconds: float = 300.0
-) -> float:
-    """Seconds to wait after the `failures`-th failure in a row: anything up to 1 s, 2 s, 4 s … 5 min ("full jitter")."""
-    return _doubled(first_seconds, failures, longest_seconds) * random
-
-
-def _doubled(first: float, nth: int, longest: float) -> float:
-    doublings = min(max(nth, 1) - 1, 32)
-    return min(first * float(2**doublings), longest)

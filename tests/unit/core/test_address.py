@@ -149,19 +149,7 @@ def test_a_masked_number_hides_all_but_two_digits(number: str) -> None:
     assert sum(character.isdigit() for character in address.mask(number)) == 2
 
 
-@pytest.mark.parametrize(
-    ("number", "tail"), [("+49 170 123 4567", "4567"), ("123", None), (None, None), ("", None), ("x12y34", "1234")]
-)
-def test_number_tail(number: str | None, tail: str | None) -> None:
-    assert address.number_tail(number) == tail
-
-
-def test_region_and_kind_of_number() -> None:
-    assert address.region_of(Address(MSISDN, "+491701234567")) == "DE"
-    assert address.region_of(Address(SHORT, "12345")) is None
-    assert address.is_fixed_line(Address(MSISDN, "+493012345678"))
-    assert not address.is_fixed_line(Address(MSISDN, "+491701234567"))
-    assert not address.is_fixed_line(Address(NAME, "Shop"))
+def test_regions() -> None:
     assert address.is_region("DE")
     assert not address.is_region("XX")
 

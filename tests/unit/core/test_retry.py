@@ -150,16 +150,3 @@ def test_texts_wait_between_24_seconds_and_18_minutes(refusals: int, random: flo
     wait = (retry.sms_retry_at(refusals, NOW, random) - NOW) / 1000
     assert 24 <= wait <= 18 * 60
     assert wait <= retry.SMS_FIRST_WAIT_SECONDS * 2 ** max(refusals - 1, 0) * 1.2 + 0.001
-
-
-@given(st.integers(0, 2000), randoms)
-def test_reconnects_wait_anything_up_to_five_minutes(failures: int, random: float) -> None:
-    wait = retry.reconnect_wait(failures, random)
-    assert 0 <= wait <= 300
-    assert wait <= 2.0 ** min(max(failures - 1, 0), 300)
-
-
-def test_the_longest_reconnect_waits() -> None:
-    almost = 1 - 2**-53
-    longest = [retry.reconnect_wait(failures, almost) for failures in range(1, 12)]
-    assert [round(wait) for wait in longest] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
