@@ -41,10 +41,13 @@ class Resend(msgspec.Struct, frozen=True, kw_only=True):
     line_id: str | None = None
     """Send it from this line; None = as the first time."""
     trace_id: str | None = None
+    idempotency_key: str | None = None
+    request_sha256: str | None = None
 
     def keys(self) -> tuple[str, ...]:
         """What orders this command."""
-        return (f"message:{self.message_id}",)
+        key = self.idempotency_key
+        return (f"message:{self.message_id}", *([f"idem:{self.account_id}:{self.door}:{key}"] if key else []))
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +80,7 @@ def resend(tx: Tx, commands: Sequence[Resend]) -> list[Done[Accepted] | Refused]
             sends[place] = _again(entry.row, command)
     for (place, _), outcome in zip(sends.items(), accept(tx, list(sends.values())), strict=True):
         outcomes[place] = outcome
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done) and not outcome.value.is_replay:
             _tell(ledger, commands[place])
     return with_effects([outcomes[place] for place in range(len(commands))], ledger.close())
 
@@ -103,6 +106,8 @@ def _again(row: MessageRow, command: Resend) -> PreparedSend:
         retry_of=row.id,
         want_dlr=row.want_dlr,
         trace_id=command.trace_id,
+        idempotency_key=command.idempotency_key,
+        request_sha256=command.request_sha256,
     )
     return PreparedSend(
         request=request,

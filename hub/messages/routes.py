@@ -11,7 +11,7 @@ import msgspec
 from hub.core import moves
 from hub.core.commands import AnyLine, Sender
 from hub.core.effects import Effect, WakeDispatch
-from hub.core.routing import Choice, NoLine
+from hub.core.routing import NoLine
 from hub.core.status import WAITING
 from hub.core.timeline import Kind
 from hub.messages.ledger import HUB, Entry, Ledger
@@ -74,16 +74,16 @@ def _route(ledger: Ledger, entries: Sequence[Entry], *, away_seconds: float, is_
     touches: list[Touch] = []
     woken: dict[str, set[str]] = {}
     for entry, wish in zip(entries, wishes, strict=True):
-        line_id = _choose(ledger, book, entry, wish, is_leaving)
-        if line_id is not None:
-            touches.append(_touch(ledger.tx, entry.row, line_id))
-            woken.setdefault(wish.account_id, set()).add(line_id)
+        touch = _choose(ledger, book, entry, wish, is_leaving)
+        if touch is not None:
+            touches.append(touch)
+            woken.setdefault(wish.account_id, set()).add(touch.line_id)
     touch_conversations(ledger.tx, merged(touches))
     return tuple(WakeDispatch(account_id, tuple(sorted(lines))) for account_id, lines in woken.items())
 
 
-def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving: bool) -> str | None:
-    """The new line of a message that got one."""
+def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving: bool) -> Touch | None:
+    """What the new thread of a message that got another line is told."""
     row = entry.row
     if row.is_pinned and book.line(wish.account_id, row.line_id) is not None:
         return None
@@ -98,23 +98,20 @@ def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving
         return None
     if routed.line_id == row.line_id or not (is_leaving or row.line_id is None or _cannot_send(book, row, wish)):
         return None
-    _move(ledger, book, entry, wish, routed)
-    return routed.line_id
+    why = routed.why if row.line_id is None else "failover"
+    book.join(wish, routed.line_id, row.segments)
+    return put_on(ledger, entry, routed.line_id, why, routed.sentence)
 
 
 def _cannot_send(book: LineBook, row: MessageRow, wish: Wish) -> bool:
     return not book.is_ready(wish.account_id, row.line_id or "")
 
 
-def _move(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, choice: Choice) -> None:
+def put_on(ledger: Ledger, entry: Entry, line_id: str, why: str, sentence: str) -> Touch:
+    """Give a waiting message to a line, with its thread, and tell why; what its new thread is told of it."""
     row = entry.row
-    why = choice.why if row.line_id is None else "failover"
-    facts = {"line_id": choice.line_id, "from_line_id": row.line_id, "why": why, "sentence": choice.sentence}
+    facts = {"line_id": line_id, "from_line_id": row.line_id, "why": why, "sentence": sentence}
     ledger.tell(entry, Kind.ROUTED, HUB, {name: value for name, value in facts.items() if value is not None})
-    thread = conversation_id(row.account_id, choice.line_id, row.peer)
-    ledger.change_place(entry, line_id=choice.line_id, line_why=why, conversation_id=thread)
-    book.join(wish, choice.line_id, row.segments)
-
-
-def _touch(tx: Tx, row: MessageRow, line_id: str) -> Touch:
-    return Touch(row.conversation_id or "", row.account_id, line_id, row.peer, tx.now, row.id, "mt", 0)
+    thread = conversation_id(row.account_id, line_id, row.peer)
+    ledger.change_place(entry, line_id=line_id, line_why=why, conversation_id=thread)
+    return Touch(thread, row.account_id, line_id, row.peer, ledger.tx.now, row.id, "mt", 0)

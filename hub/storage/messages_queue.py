@@ -8,7 +8,7 @@ nothing.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, bindparam, select, text
+from sqlalchemy import Boolean, Connection, TextClause, bindparam, or_, select, text
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
@@ -83,7 +83,9 @@ _WAITING_LINES = text(
 select line_id from w where line_id is not null"""
 )
 _UNPLACED = text(
-    f"select account_id, id from message where {WAITING} and line_id is null order by priority desc, due_at, id limit :most"
+    f"""select account_id, id from message where {WAITING} and line_id is null
+and exists (select 1 from line where line.account_id = message.account_id and line.removed_at is null)
+order by priority desc, due_at, id limit :most"""
 )
 _DEPTH_SQLITE = text(
     f"""select l.value, (select coalesce(sum(segments), 0) from (
@@ -104,7 +106,7 @@ _STRANDED = (
         MESSAGE.c.line_id == bindparam("line_id"),
         text(WAITING),
         MESSAGE.c.offered_at.is_(None),
-        ~MESSAGE.c.is_pinned,
+        or_(~MESSAGE.c.is_pinned, bindparam("with_pinned", type_=Boolean)),
         MESSAGE.c.due_at <= bindparam("now"),
     )
     .order_by(MESSAGE.c.priority.desc(), MESSAGE.c.due_at, MESSAGE.c.id)
@@ -118,13 +120,44 @@ _OPEN_OFFERS = select(MESSAGE.c.device_id, MESSAGE.c.line_id, MESSAGE.c.segments
 )
 
 
+_WAITING_FOR = (
+    select(MESSAGE.c.account_id, MESSAGE.c.id)
+    .where(
+        one_of(MESSAGE.c.line_id, texts("line_ids")),
+        text(WAITING),
+        MESSAGE.c.account_id == bindparam("account_id"),
+        MESSAGE.c.offered_at.is_(None),
+    )
+    .order_by(MESSAGE.c.priority.desc(), MESSAGE.c.due_at, MESSAGE.c.id)
+    .limit(bindparam("most"))
+)
+_HELD_BY = select(func.count()).where(
+    MESSAGE.c.device_id == bindparam("device_id"),
+    MESSAGE.c.account_id == bindparam("account_id"),
+    text("state in ('queued', 'retried', 'dispatched', 'uncertain')"),
+)
+
+
+def waiting_for(conn: Connection, account_id: str, line_ids: Collection[str], most: int) -> list[Due]:
+    """Messages that wait for these lines and are offered to nobody, due or not, those that go first, first."""
+    if not line_ids:
+        return []
+    given = {"account_id": account_id, "line_ids": sorted(line_ids), "most": most}
+    return [Due(*row) for row in conn.execute(_WAITING_FOR, given)]
+
+
+def count_held_by(conn: Connection, account_id: str, device_id: str) -> int:
+    """Unfinished messages that a phone holds, may hold, or is being offered."""
+    return int(conn.execute(_HELD_BY, {"account_id": account_id, "device_id": device_id}).scalar_one())
+
+
 def waiting_lines(conn: Connection) -> list[str]:
     """Every line that has waiting messages, due or not."""
     return [row[0] for row in conn.execute(_WAITING_LINES)]
 
 
 def unplaced(conn: Connection, most: int) -> list[Due]:
-    """Waiting messages for which there was no line when they came."""
+    """Waiting messages for which there was no line when they came, of accounts that have one now."""
     return [Due(*row) for row in conn.execute(_UNPLACED, {"most": most})]
 
 
@@ -137,9 +170,10 @@ def queue_depths(tx: Tx, line_ids: Collection[str]) -> dict[str, int]:
     return {str(row[0]): int(row[1]) for row in rows}
 
 
-def stranded(conn: Connection, line_id: str, now: UtcMs, most: int) -> list[Due]:
+def stranded(conn: Connection, line_id: str, now: UtcMs, most: int, *, with_pinned: bool) -> list[Due]:
     """Due messages of a line that may leave it for another, those that go first, first."""
-    return [Due(*row) for row in conn.execute(_STRANDED, {"line_id": line_id, "now": now, "most": most})]
+    given = {"line_id": line_id, "now": now, "most": most, "with_pinned": with_pinned}
+    return [Due(*row) for row in conn.execute(_STRANDED, given)]
 
 
 def open_offers(conn: Connection, device_ids: Collection[str]) -> list[tuple[str, str, int]]:
@@ -158,8 +192,11 @@ def _due(*conditions: Any, order: Any) -> Any:
 _SCHEDULED = _due(
     text("state = 'scheduled'"), MESSAGE.c.scheduled_at <= bindparam("until"), order=MESSAGE.c.scheduled_at
 )
-_UNANSWERED = _due(
-    text("offered_at is not null"), MESSAGE.c.offered_at <= bindparam("until"), order=MESSAGE.c.offered_at
+_UNANSWERED = (
+    select(MESSAGE.c.account_id, MESSAGE.c.id, MESSAGE.c.device_id, MESSAGE.c.offered_at)
+    .where(text("offered_at is not null"), MESSAGE.c.offered_at <= bindparam("until"))
+    .order_by(MESSAGE.c.offered_at)
+    .limit(bindparam("most"))
 )
 _EXPIRING = "state in ('scheduled', 'queued', 'retried', 'dispatched')"
 _OVER = _due(
@@ -195,9 +232,18 @@ def scheduled_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
     return _found(conn, _SCHEDULED, until, most)
 
 
-def offers_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
+class OpenOffer(NamedTuple):
+    """An offer nobody accepted yet."""
+
+    account_id: str
+    message_id: str
+    device_id: str | None
+    offered_at: UtcMs
+
+
+def offers_until(conn: Connection, until: UtcMs, most: int) -> list[OpenOffer]:
     """Messages offered at or before this time and not accepted."""
-    return _found(conn, _UNANSWERED, until, most)
+    return [OpenOffer(*row) for row in conn.execute(_UNANSWERED, {"until": until, "most": most})]
 
 
 def expired_until(conn: Connection, until: UtcMs, most: int) -> list[Due]:
