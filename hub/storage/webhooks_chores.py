@@ -95,3 +95,14 @@ def give_up(tx: Tx, endpoint_id: str, due_before: UtcMs, why: str) -> int:
 def chore_done(tx: Tx, endpoint_id: str, chore: str) -> None:
     """Nothing is left of this chore; one that was set meanwhile stays."""
     tx.conn.execute(_DONE, {"endpoint_id": endpoint_id, "chore": chore})
+
+
+_ADD = text(
+    """update wh_lane set chore = :chore where endpoint_id = :endpoint_id and chore is null
+  and exists (select 1 from wh_endpoint ep where ep.id = wh_lane.endpoint_id and ep.version = :version)"""
+)
+
+
+def add_chore(tx: Tx, endpoint_id: str, version: int, chore: str) -> None:
+    """Write a chore down for an endpoint that is still at this version and has none."""
+    tx.conn.execute(_ADD, {"endpoint_id": endpoint_id, "version": version, "chore": chore})

@@ -186,6 +186,19 @@ def release_lanes(tx: Tx, commands: Sequence[ReleaseLanes]) -> list[Done[None]]:
     return [Done(None) for _ in commands]
 
 
+_FREE_LANES = text(
+    f"""select endpoint_id from wh_lane where endpoint_id = any (cast(:endpoint_ids as text[]))
+and (owner is null or lease_until < {_NOW["postgresql"]})"""
+)
+
+
+def free_lanes(conn: Connection, endpoint_ids: Sequence[str]) -> list[str]:
+    """Those of these lanes that nobody else has a lease on; a look before asking for them in a transaction."""
+    if not endpoint_ids or conn.dialect.name == "sqlite":
+        return list(endpoint_ids)
+    return [row[0] for row in conn.execute(_FREE_LANES, {"endpoint_ids": list(endpoint_ids)})]
+
+
 def takeovers_of(stored: str) -> tuple[UtcMs, ...]:
     """When a lane was taken from an owner that had not given it back."""
     return tuple(json.loads(stored))

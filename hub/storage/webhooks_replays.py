@@ -96,6 +96,14 @@ def running_replays(tx: Tx) -> list[Row[Any]]:
     return list(tx.conn.execute(_LOCK[tx.dialect]))
 
 
+_RUNNING = text("select 1 from wh_replay where state = 'running' limit 1")
+
+
+def has_running(conn: Connection) -> bool:
+    """Whether there is a replay to work on."""
+    return conn.execute(_RUNNING).first() is not None
+
+
 def is_waiting_enough(tx: Tx, replay_id: str) -> bool:
     """Whether so many of its deliveries wait that no more are made now."""
     values = {"replay_id": replay_id, "most": MOST_WAITING}

@@ -61,6 +61,23 @@ class GiveUpOld:
     due_before: UtcMs
 
 
+@dataclass(frozen=True, slots=True)
+class SetChore:
+    """Deliveries wait for an endpoint that is off: one was stored just when it was switched off."""
+
+    endpoint_id: str
+    version: int
+    """Of the endpoint that the caller knows: one that was switched on meanwhile is left alone."""
+    chore: Chore
+
+
+def set_chores(tx: Tx, commands: Sequence[SetChore]) -> list[Done[None]]:
+    """Use case. What is written down already stays."""
+    for command in commands:
+        stored.add_chore(tx, command.endpoint_id, command.version, encode_chore(command.chore))
+    return [Done(None) for _ in commands]
+
+
 def do_chores(tx: Tx, commands: Sequence[DoChore]) -> list[Done[bool]]:
     """Use case: whether something is left of each chore."""
     return [_do(tx, command.row) for command in commands]

@@ -114,3 +114,18 @@ def _enable(tx: Tx, command: EnableEndpoint) -> Done[None] | Refused:
 
 def _told(account_id: str, endpoint_id: str) -> tuple[Effect, ...]:
     return WakeDelivery((endpoint_id,)), LiveHint(account_id, "endpoint", endpoint_id)
+
+
+@dataclass(frozen=True, slots=True)
+class GiveKeys:
+    """The first keys of an endpoint that was made with a message's own target."""
+
+    endpoint_id: str
+    secrets: bytes
+
+
+def give_keys(tx: Tx, commands: Sequence[GiveKeys]) -> list[Done[None]]:
+    """Use case. Keys that it has already stay."""
+    for command in commands:
+        stored.give_secrets(tx, command.endpoint_id, command.secrets)
+    return [Done(None) for _ in commands]

@@ -74,15 +74,17 @@ class Webhooks:
         self._clock = clock
         self._ids = ids
         self._sealer = Sealer(box)
-        self._formats = formats
-        self._guard = client.guard
+        self.formats = formats
+        """All formats of this hub, by name."""
+        self.client = client
+        """What sends; shared with the delivery loop, which closes it."""
         self._trials = Trials(client, clock, ids, node)
 
     # --- endpoints ----------------------------------------------------------------------------------------------------------------
 
     async def create(self, account_id: str, new: NewEndpoint) -> CreatedEndpoint:
         """Subscribe. The signing secret is generated and in this answer only."""
-        new = checked(new, self._guard, self._formats)
+        new = checked(new, self.client.guard, self.formats)
         now = self._clock.now()
         endpoint_id = self._ids.next(now)
         keys = new_keys(now, secrets.token_bytes, ed25519=new.signing == "ed25519")
@@ -107,7 +109,7 @@ class Webhooks:
                 raise HubError(
                     Code.CONFLICT, "This webhook is made by texts that carry their own target; it cannot be changed."
                 )
-            new = checked(merged(stored, changes, self._sealer), self._guard, self._formats)
+            new = checked(merged(stored, changes, self._sealer), self.client.guard, self.formats)
             values = row_of(new, endpoint_id, self._sealer)
             if stored.row["state"] == "disabled":
                 del values["state"]
@@ -164,7 +166,7 @@ class Webhooks:
     async def test(self, account_id: str, endpoint_id: str, event_type: str = "sms:received") -> TestResult:
         """Send a sample now and show what the receiver answers."""
         row = await self._lane_row(account_id, endpoint_id)
-        form = self._formats[row.endpoint["format"]]
+        form = self.formats[row.endpoint["format"]]
         event = _event_type(event_type)
         if not form.takes(event):
             raise invalid("event_type", "unknown", f"The {row.endpoint['format']} format does not tell {event_type}.")
@@ -190,7 +192,7 @@ class Webhooks:
 
     async def delivery(self, account_id: str, delivery_id: str) -> DeliveryDetail:
         """One, with its tries and its bytes."""
-        found = await self._db.read(read_delivery, account_id, delivery_id, dict(self._formats))
+        found = await self._db.read(read_delivery, account_id, delivery_id, dict(self.formats))
         if found is None:
             raise HubError(Code.NOT_FOUND)
         return DeliveryDetail(delivery=found[0], attempts=found[1], body=found[2])
@@ -242,10 +244,10 @@ class Webhooks:
 
     def check_callback(self, target: CallbackTarget, *, field: str = "callback") -> None:
         """Refuse a target that could never be told: `validation` for an unknown format or URL, `target_refused` for the address."""
-        if target.format not in self._formats:
-            known = ", ".join(sorted(self._formats))
+        if target.format not in self.formats:
+            known = ", ".join(sorted(self.formats))
             raise invalid(f"{field}.format", "unknown", f"{target.format[:40]!r} is no format: use {known}.")
-        check_url(target.url, self._guard, field=f"{field}.url")
+        check_url(target.url, self.client.guard, field=f"{field}.url")
 
     # --- pieces -------------------------------------------------------------------------------------------------------------------
 

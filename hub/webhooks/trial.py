@@ -11,7 +11,7 @@ from hub.storage.webhooks_lanes import LaneRow
 from hub.webhooks.answer import Answer
 from hub.webhooks.attempts import attempt_row, shown_attempt
 from hub.webhooks.client import HttpClient
-from hub.webhooks.judgement import success_of
+from hub.webhooks.judgement import read_answer
 from hub.webhooks.opened import OpenEndpoint
 from hub.webhooks.records import Attempt, TestResult
 from hub.webhooks.requests import build_request, endpoint_view
@@ -46,7 +46,7 @@ class Trials:
                 answer = await pool.send(request, float(endpoint.timeout_seconds))
             finally:
                 await pool.close()
-        answer = success_of(answer, form, endpoint.success_prefix)
+        answer, _ = read_answer(answer, form, endpoint.success_prefix)
         body = request.body.decode("utf-8", "replace")
         is_success = answer.result is Result.OK
         return TestResult(attempt=self._shown(answer, request, endpoint, now), is_success=is_success, request_body=body)

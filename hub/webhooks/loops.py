@@ -1,0 +1,75 @@
+"""Wiring: what the hub makes of webhooks when it starts."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from hub.accounts.secretbox import SecretBox
+from hub.config import Config
+from hub.core.effects import WakeDelivery
+from hub.core.ids import IdSource
+from hub.core.ports import WebhookFormat, Worker
+from hub.storage.database import Database
+from hub.webhooks.client import HttpClient
+from hub.webhooks.deliver import Deliverer
+from hub.webhooks.engine_clock import PacedClock
+from hub.webhooks.formats import formats_with
+from hub.webhooks.front import Webhooks
+from hub.webhooks.resolver import Resolver
+from hub.webhooks.settings import DeliverySettings
+from hub.webhooks.targets import Guard
+from hub.webhooks.tries import OnTexts
+
+
+class _Effects(Protocol):
+    def on(self, kind: type[Any], handler: Callable[[Any], None]) -> None: ...
+
+
+class _Parts(Protocol):
+    """What the loop needs of the hub's services."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def clock(self) -> Any: ...
+
+    @property
+    def db(self) -> Database: ...
+
+    @property
+    def effects(self) -> _Effects: ...
+
+    @property
+    def secrets(self) -> SecretBox: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
+
+
+def open_webhooks(
+    config: Config,
+    db: Database,
+    clock: PacedClock,
+    ids: IdSource,
+    box: SecretBox,
+    formats: Sequence[WebhookFormat] = (),
+) -> Webhooks:
+    """What the doors use; `formats` are those of the dialects. Raises ValueError when two have one name."""
+    guard = Guard(config.webhook_allow_networks.split(","))
+    client = HttpClient(guard, Resolver(guard), proxy=config.webhook_proxy)
+    return Webhooks(db, clock, ids, box, formats_with(*formats), client, config.node_name)
+
+
+def webhook_loops(parts: _Parts, on_texts: OnTexts | None = None) -> list[Worker]:
+    """The delivery loop; it hears of new deliveries by effect."""
+    webhooks = parts.webhooks
+    settings = DeliverySettings(
+        node=f"{parts.config.node_name}-{secrets.token_hex(4)}",
+        max_in_flight=parts.config.webhook_max_in_flight,
+        stop_seconds=max(1.0, parts.config.shutdown_seconds - 5.0),
+        keep_events_days=parts.config.keep_events_days,
+    )
+    loop = Deliverer(parts.db, parts.clock, parts.secrets, webhooks.formats, settings, webhooks.client, on_texts)
+    parts.effects.on(WakeDelivery, lambda effect: loop.wake(effect.endpoint_ids))
+    return [loop]
