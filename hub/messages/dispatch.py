@@ -11,7 +11,6 @@ import msgspec
 
 from device_protocol.handover import HandoverRules
 from device_protocol.limits import OFFERS_MAX, SILENT_SECONDS
-from hub.accounts.settings import read_settings
 from hub.core import moves
 from hub.core.clock import UtcMs
 from hub.core.effects import ToPhone
@@ -19,11 +18,11 @@ from hub.core.pacing import Sent, Usage, allowance
 from hub.core.status import WAITING
 from hub.messages.jobs import job_frame
 from hub.messages.ledger import HUB, Entry, Ledger
-from hub.messages.lines import limits_of, line_usage, utc_offset
+from hub.messages.lines import limits_of, line_usage, read_account_settings, utc_offset
 from hub.messages.outcomes import with_effects
 from hub.messages.routes import move_on
 from hub.storage.messages import MessageRow
-from hub.storage.messages_lines import LineRow, lines_in_devices, settings_of
+from hub.storage.messages_lines import LineRow, lines_in_devices
 from hub.storage.messages_phones import fence_phones
 from hub.storage.messages_queue import claim, open_offers, paused_batches
 from hub.storage.transaction import Done, Refused, Tx
@@ -95,7 +94,7 @@ class _Round:
         self._waiting = claim(tx, wanted, MOST_PER_LINE)
         self._paused = paused_batches(tx.conn, {row.batch_id for row in self._rows() if row.batch_id is not None})
         self._zones = self._utc_offsets(lines)
-        self._usage = line_usage(tx, [line for line in lines if line.id in self._waiting], self._zones)
+        self._usage = line_usage(tx.conn, tx.now, [line for line in lines if line.id in self._waiting], self._zones)
 
     def offer_to(self, command: OfferTo) -> Done[Offered]:
         """One phone's share: the best of all its lines' queues, as many as it may have open."""
@@ -165,8 +164,8 @@ class _Round:
         accounts = {line.account_id for line in lines if line.per_day or line.per_month}
         if not accounts:
             return {}
-        settings = settings_of(self._tx.conn, accounts)
-        return {id_: utc_offset(read_settings(text).time_zone, self._tx.now) for id_, text in settings.items()}
+        settings = read_account_settings(self._tx.conn, accounts)
+        return {id_: utc_offset(one.time_zone, self._tx.now) for id_, one in settings.items()}
 
 
 class Retract(msgspec.Struct, frozen=True, kw_only=True):

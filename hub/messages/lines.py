@@ -12,6 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy import Connection
 
 from hub.accounts.settings import AccountSettings, read_settings
 from hub.core.clock import UtcMs
@@ -62,7 +63,7 @@ class LineBook:
     def read_for(self, wishes: Sequence[Wish], *, also: Collection[str] = ()) -> None:
         """Read the lines these messages could go by, and those with the ids in `also`."""
         accounts = {wish.account_id for wish in wishes}
-        self._settings |= read_account_settings(self._tx, accounts - set(self._settings))
+        self._settings |= read_account_settings(self._tx.conn, accounts - set(self._settings))
         named = {w.sender.line_id for w in wishes if isinstance(w.sender, ByLine)} | set(also)
         self._keep(lines_by_id(self._tx.conn, accounts, named).values())
         devices = {w.sender.device_id for w in wishes if isinstance(w.sender, ByDevice)}
@@ -106,9 +107,9 @@ class LineBook:
         }
         are_many = [row.id for row in fresh.values() if len(self._rows[row.account_id]) > 1]
         depths = queue_depths(self._tx, are_many)
-        allowed = self._allowances(list(fresh.values()))
+        allowed = budgets(self._tx.conn, self._tx.now, list(fresh.values()), self._settings)
         for row in fresh.values():
-            view = _view(row, depths.get(row.id, 0), allowed.get(row.id), self._tx.now - self._away_ms)
+            view = line_view(row, depths.get(row.id, 0), allowed.get(row.id), self._tx.now - self._away_ms)
             self._views.setdefault(row.account_id, {})[row.id] = view
 
     # --- asking
@@ -161,9 +162,7 @@ class LineBook:
     def is_ready(self, account_id: str, line_id: str) -> bool:
         """Whether this line can send now; one that was not read, or was removed, cannot."""
         view = self._views.get(account_id, {}).get(line_id)
-        if view is None:
-            return False
-        return isinstance(choose([view], RouteRequest(sender=ByLine(line_id)), now=self._tx.now), Choice)
+        return view is not None and is_ready(view, self._tx.now)
 
     def join(self, wish: Wish, line_id: str, segments: int) -> None:
         """A message joined this line's queue: the next message of the batch sees that, and the contact's new thread."""
@@ -175,34 +174,35 @@ class LineBook:
             peer = (wish.account_id, wish.peer)
             self._last[peer] = max(contact, self._last.get(peer, contact))
 
-    def _allowances(self, rows: Sequence[LineRow]) -> dict[str, Allowance]:
-        """What each line with an hour, day or month budget may send; lines with only a pace are not in it."""
-        capped = [row for row in rows if row.per_hour or row.per_day or row.per_month]
-        if not capped:
-            return {}
-        offsets = {row.account_id: utc_offset(self.settings(row.account_id).time_zone, self._tx.now) for row in capped}
-        usage = line_usage(self._tx, capped, offsets)
-        return {
-            row.id: allowance(
-                usage[row.id], limits_of(row), self._tx.now, utc_offset_seconds=offsets.get(row.account_id, 0)
-            )
-            for row in capped
-        }
+
+def budgets(
+    conn: Connection, now: UtcMs, rows: Sequence[LineRow], settings: Mapping[str, AccountSettings]
+) -> dict[str, Allowance]:
+    """What each line with an hour, day or month budget may send now; lines with only a pace are not in it."""
+    capped = [row for row in rows if row.per_hour or row.per_day or row.per_month]
+    offsets = {account_id: utc_offset(one.time_zone, now) for account_id, one in settings.items()} if capped else {}
+    usage = line_usage(conn, now, capped, offsets)
+    return {
+        row.id: allowance(usage[row.id], limits_of(row), now, utc_offset_seconds=offsets.get(row.account_id, 0))
+        for row in capped
+    }
 
 
-def read_account_settings(tx: Tx, account_ids: Collection[str]) -> dict[str, AccountSettings]:
+def read_account_settings(conn: Connection, account_ids: Collection[str]) -> dict[str, AccountSettings]:
     """What these accounts have decided."""
-    stored = settings_of(tx.conn, account_ids) if account_ids else {}
+    stored = settings_of(conn, account_ids) if account_ids else {}
     return {account_id: read_settings(text) for account_id, text in stored.items()}
 
 
-def line_usage(tx: Tx, rows: Sequence[LineRow], utc_offsets: Mapping[str, int]) -> dict[str, Usage]:
+def line_usage(
+    conn: Connection, now: UtcMs, rows: Sequence[LineRow], utc_offsets: Mapping[str, int]
+) -> dict[str, Usage]:
     """What each of these lines has sent, as stored. `utc_offsets` by account; an account that is not in it counts in UTC."""
     if not rows:
         return {}
-    recent = recent_usage(tx.conn, [row.id for row in rows], tx.now - HOUR_MS)
-    today = _sums(tx, [row for row in rows if row.per_day], utc_offsets, day_start)
-    month = _sums(tx, [row for row in rows if row.per_month], utc_offsets, month_start)
+    recent = recent_usage(conn, [row.id for row in rows], now - HOUR_MS)
+    today = _sums(conn, now, [row for row in rows if row.per_day], utc_offsets, day_start)
+    month = _sums(conn, now, [row for row in rows if row.per_month], utc_offsets, month_start)
     return {
         row.id: Usage(
             recent=from_buckets(recent.get(row.id, ())),
@@ -219,15 +219,19 @@ def limits_of(row: LineRow) -> Limits:
 
 
 def _sums(
-    tx: Tx, rows: Sequence[LineRow], utc_offsets: Mapping[str, int], start_of: Callable[[UtcMs, int], UtcMs]
+    conn: Connection,
+    now: UtcMs,
+    rows: Sequence[LineRow],
+    utc_offsets: Mapping[str, int],
+    start_of: Callable[[UtcMs, int], UtcMs],
 ) -> dict[str, int]:
     by_start: dict[int, list[str]] = {}
     for row in rows:
-        start = start_of(tx.now, utc_offsets.get(row.account_id, 0))
+        start = start_of(now, utc_offsets.get(row.account_id, 0))
         by_start.setdefault(start, []).append(row.id)
     sums: dict[str, int] = {}
     for since, line_ids in by_start.items():
-        sums |= usage_since(tx.conn, line_ids, since)
+        sums |= usage_since(conn, line_ids, since)
     return sums
 
 
@@ -242,7 +246,14 @@ def utc_offset(zone: str, now: UtcMs) -> int:
     return int(offset.total_seconds()) if offset is not None else 0
 
 
-def _view(row: LineRow, queued: int, allowed: Allowance | None, seen_since: UtcMs) -> LineView:
+def is_ready(view: LineView, now: UtcMs, *, is_here: bool = False) -> bool:
+    """Whether a line can send now. `is_here`: its phone is connected to this process, whatever was written of it."""
+    seen = msgspec.structs.replace(view, is_online=True) if is_here else view
+    return isinstance(choose([seen], RouteRequest(), now=now), Choice)
+
+
+def line_view(row: LineRow, queued: int, allowed: Allowance | None, seen_since: UtcMs) -> LineView:
+    """A line as choosing sees it. Its phone counts as there until it has not been heard of since `seen_since`."""
     is_near = bool(row.is_online) or (row.last_seen_at is not None and row.last_seen_at >= seen_since)
     return LineView(
         line_id=row.id,

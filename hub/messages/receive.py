@@ -68,7 +68,7 @@ def receive(tx: Tx, given: Sequence[Incoming]) -> list[Received]:
         return []
     accounts = {one.account_id for one in given}
     lines = lines_in_devices(tx.conn, accounts, {one.device_id for one in given})
-    regions = {id_: settings.default_region for id_, settings in read_account_settings(tx, accounts).items()}
+    regions = {id_: settings.default_region for id_, settings in read_account_settings(tx.conn, accounts).items()}
     arrivals = [_arrive(tx, one, _line_of(one, lines), regions.get(one.account_id)) for one in given]
     rows = [arrival.row for arrival in arrivals]
     insert_messages(tx.conn, rows)

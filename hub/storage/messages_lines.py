@@ -77,6 +77,20 @@ _BY_ID = _LINES.where(one_of(LINE.c.id, texts("ids")), one_of(LINE.c.account_id,
 _BY_DEVICE = _LINES.where(
     one_of(LINE.c.device_id, texts("device_ids")), one_of(LINE.c.account_id, texts("account_ids"))
 ).order_by(LINE.c.id)
+_PLACED = _LINES.where(one_of(LINE.c.id, texts("ids")))
+_READY_ACCOUNTS = (
+    select(LINE.c.account_id)
+    .join(DEVICE, DEVICE.c.id == LINE.c.device_id)
+    .where(
+        one_of(LINE.c.account_id, texts("ids")),
+        LINE.c.removed_at.is_(None),
+        LINE.c.is_enabled,
+        LINE.c.is_present,
+        or_(LINE.c.paused_until.is_(None), LINE.c.paused_until <= bindparam("now")),
+        DEVICE.c.is_online,
+    )
+    .distinct()
+)
 _OF_ACCOUNT = _LINES.where(LINE.c.account_id == bindparam("account_id")).order_by(LINE.c.id)
 _COUNT_READY = (
     select(func.count())
@@ -128,6 +142,18 @@ def lines_of_account(conn: Connection, account_id: str) -> list[LineRow]:
     return _rows(conn.execute(_OF_ACCOUNT, {"account_id": account_id}))
 
 
+def live_lines(conn: Connection, ids: Collection[str]) -> list[LineRow]:
+    """Those of these lines that were not removed, whosever they are: for the hub's own loops."""
+    return _rows(conn.execute(_PLACED, {"ids": sorted(ids)})) if ids else []
+
+
+def ready_accounts(conn: Connection, account_ids: Collection[str], now: UtcMs) -> set[str]:
+    """Which of these accounts have a line that could send now."""
+    if not account_ids:
+        return set()
+    return {row[0] for row in conn.execute(_READY_ACCOUNTS, {"ids": sorted(account_ids), "now": now})}
+
+
 def sample_of_account(conn: Connection, account_id: str, now: UtcMs, random: float) -> list[LineRow]:
     """Up to 64 lines of an account: those that could send when there are more, else all. `random` in [0, 1) picks which."""
     count = conn.execute(_COUNT_READY, {"account_id": account_id}).scalar_one()
@@ -155,3 +181,28 @@ def mark_absent(conn: Connection, lines: Sequence[tuple[str, str]]) -> None:
     """`(account, line)`: the SIM is gone or locked, until the phone lists it again."""
     if lines:
         conn.execute(_MARK_ABSENT, [{"b_account_id": account, "b_id": line} for account, line in lines])
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Which phone a line's SIM sits in."""
+
+    line_id: str
+    account_id: str
+    device_id: str
+
+
+_PLACEMENTS = select(LINE.c.id, LINE.c.account_id, LINE.c.device_id).where(
+    LINE.c.device_id.is_not(None), LINE.c.removed_at.is_(None)
+)
+_PLACEMENTS_BY_ID = _PLACEMENTS.where(one_of(LINE.c.id, texts("ids")))
+_PLACEMENTS_OF = _PLACEMENTS.where(one_of(LINE.c.account_id, texts("ids")))
+
+
+def placements(conn: Connection, line_ids: Collection[str], account_ids: Collection[str]) -> list[Placement]:
+    """Where these lines are, and every line of these accounts."""
+    rows: list[Any] = []
+    if line_ids:
+        rows += conn.execute(_PLACEMENTS_BY_ID, {"ids": sorted(line_ids)})
+    if account_ids:
+        rows += conn.execute(_PLACEMENTS_OF, {"ids": sorted(account_ids)})
+    return [Placement(*row) for row in rows]

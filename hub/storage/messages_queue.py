@@ -8,7 +8,7 @@ nothing.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Connection, TextClause, bindparam, or_, select, text
+from sqlalchemy import Boolean, Connection, TextClause, bindparam, func, or_, select, text
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts

@@ -237,7 +237,7 @@ def test_with_a_cancel_open_the_bound_phone_is_told_cancel_instead_of_go(world: 
         ("stale_submission", "retried", True, False),
         ("too_long", "failed", True, False),
         ("not_supported", "failed", True, False),
-        ("a_newer_word", "failed", True, False),
+        ("a_newer_word", "retried", True, False),
     ],
 )
 def test_a_refusal_is_acted_on_by_its_reason(
