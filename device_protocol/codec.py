@@ -100,15 +100,18 @@ def _check_size(octets: int) -> None:
 
 
 def _why(text: str, error: Exception) -> ProtocolError:
-    if isinstance(error, msgspec.ValidationError) and "- at `$.type`" in str(error):
-        return ProtocolError(UNKNOWN_FRAME, _frame_type(text))
+    if isinstance(error, msgspec.ValidationError) and str(error).endswith("- at `$.type`"):
+        frame_type = _frame_type(text)
+        if frame_type is not None:
+            return ProtocolError(UNKNOWN_FRAME, frame_type)
     if isinstance(error, RecursionError):
         return ProtocolError(BAD_FRAME, "nested too deeply")
     return ProtocolError(BAD_FRAME, str(error))
 
 
-def _frame_type(text: str) -> str:
+def _frame_type(text: str) -> str | None:
+    """The type as far as an error message needs it; None when it is no text."""
     try:
-        return _type_decoder.decode(text).type[:48]
-    except msgspec.DecodeError:
-        return "type is not a word"
+        return _type_decoder.decode(text).type[:48] or "an empty type"
+    except (msgspec.DecodeError, RecursionError):
+        return None
