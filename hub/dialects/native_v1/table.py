@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from hub.dialects.native_v1 import (
     account,
+    batches,
+    conversations,
     deliveries,
+    device_actions,
     devices,
     enrolments,
     events,
+    inbox,
     keys,
     lines,
+    messages,
     notices,
     overview,
     replays,
     segments,
+    sending,
     stream,
     webhooks,
 )
 from hub.dialects.native_v1.operation import AnyOperation
 
 OPERATIONS: tuple[AnyOperation, ...] = (
+    *sending.OPERATIONS,
+    *messages.OPERATIONS,
+    *inbox.OPERATIONS,
+    *conversations.OPERATIONS,
+    *batches.OPERATIONS,
     *segments.OPERATIONS,
     *devices.OPERATIONS,
+    *device_actions.OPERATIONS,
     *lines.OPERATIONS,
     *enrolments.OPERATIONS,
     *notices.OPERATIONS,

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from hub.accounts.scopes import Scope
 from hub.core.errors import Code
 from hub.core.events import EventType
+from hub.core.ids import Kind
 from hub.dialects.native_v1.attempts import Attempt, shown_attempt
 from hub.dialects.native_v1.fields import (
     Count,
@@ -307,7 +308,8 @@ def _health(health: records.EndpointHealth) -> WebhookHealth:
 def _stored(body: WebhookToMake | WebhookChange) -> dict[str, Any]:
     """The fields of a request as the engine takes them: bare ids, tuples, its own records."""
     values = {name: item for name, item in msgspec.structs.asdict(body).items() if item is not UNSET}
-    for name, kind in (("device_ids", "device"), ("line_ids", "line")):
+    kinds: tuple[tuple[str, Kind], ...] = (("device_ids", "device"), ("line_ids", "line"))
+    for name, kind in kinds:
         if name in values:
             values[name] = tuple(bare(kind, shown_id, name) for shown_id in values[name])
     for name in ("event_types", "peer_prefixes"):

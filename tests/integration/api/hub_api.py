@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,24 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from device_protocol.payloads import SmsReceived
 from hub.accounts.credentials import Credentials
 from hub.accounts.keys import CreateKey, create_keys, new_secret
 from hub.accounts.scopes import Scope
 from hub.accounts.secretbox import SecretBox
 from hub.config import Config
+from hub.core.clock import rfc3339
 from hub.core.effects import CredentialsChanged, LiveHint, Publish
 from hub.core.errors import Code, HubError
 from hub.core.ids import IdSource, render
 from hub.dialects.native_v1 import DIALECT
 from hub.http import problem_response
 from hub.live import Hint, Live
+from hub.messages.receive import Incoming, receive
 from hub.services import EffectRunner, Services
 from hub.storage.database import Database
+from hub.storage.facts import put_facts
+from hub.storage.transaction import Done, Tx
 from hub.webhooks.client import HttpClient
 from hub.webhooks.formats import BUILT_IN
 from hub.webhooks.front import Webhooks
@@ -68,6 +74,9 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
     """The parts the API needs; no loop runs and no phone is connected."""
     config = Config(data_dir=folder, public_url="https://hub.example", **settings)
     box = SecretBox([b"k" * 32], random=random.Random(7).randbytes)
+    hub_epoch = ids.next(clock.now())
+    with db.write_engine.connect() as conn, conn.begin():
+        put_facts(conn, {"hub_epoch": hub_epoch})
     effects, live, guard = EffectRunner(), Live(), Guard(LOOPBACK)
     db.writer.on_effects = effects
     credentials = Credentials(db, clock, requests_per_second=config.requests_per_second)
@@ -85,7 +94,7 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
         credentials=credentials,
         sessions=NoPhones(),
         webhooks=Webhooks(db, clock, ids, box, BUILT_IN, HttpClient(guard, Resolver(guard, threads=1))),
-        hub_epoch=ids.next(clock.now()),
+        hub_epoch=hub_epoch,
     )
 
 
@@ -150,9 +159,29 @@ class Api:
         """A PATCH that has to succeed."""
         return _json(await self.http.patch(path, json=body))
 
+    async def receive(
+        self, device_id: str, text: str = "hi", sender: str = "+447700900123", account: str = ACCOUNT
+    ) -> str:
+        """A text comes in by a phone; its id."""
+        payload = SmsReceived(
+            sender=sender, text=text, received_at=rfc3339(self.clock.now()), subscription_id=1, slot=0
+        )
+        command = Incoming(
+            account_id=account,
+            device_id=device_id,
+            event_uuid=self.ids.next(self.clock.now()),
+            at=self.clock.now(),
+            payload=payload,
+        )
+        return await self.db.writer.submit(_receive, command, f"device:{device_id}")
+
     async def send(self, to: Any = "+491701234567", text: str = "hello", **fields: Any) -> Any:
         """Send a text."""
         return await self.post("/v1/messages", {"to": to, "text": text, **fields})
+
+
+def _receive(tx: Tx, commands: Sequence[Incoming]) -> list[Done[str]]:
+    return [Done(one.message_id, one.effects) for one in receive(tx, commands)]
 
 
 def _json(response: httpx.Response) -> Any:

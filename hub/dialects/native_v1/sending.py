@@ -1,0 +1,279 @@
+"""Sending texts: the hottest operation of the API."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from msgspec import Meta, field
+
+from hub.accounts.scopes import Scope
+from hub.accounts.settings import AccountSettings
+from hub.config import Config
+from hub.core.commands import PRIORITIES, AnyLine, ByDevice, ByLine, ByName, CallbackTarget, Sender, SendRequest
+from hub.core.errors import Code, invalid
+from hub.core.events import EventType
+from hub.core.status import Status
+from hub.dialects.native_v1.fields import (
+    Address,
+    BatchId,
+    ConversationId,
+    Count,
+    DeviceId,
+    LineId,
+    MessageId,
+    Model,
+    Name,
+    Request,
+    UtcTime,
+    bare,
+    moment_or_none,
+    out_or_none,
+    time,
+)
+from hub.dialects.native_v1.message_models import Encoding, Priority
+from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoQuery, Operation
+from hub.messages.accept import accept
+from hub.messages.idempotency import Accepted, RecipientResult
+from hub.messages.prepare import SendLimits, prepare
+
+DOOR = "v1"
+LONGEST_KEY = 255
+IDEMPOTENCY_HEADER = {
+    "Idempotency-Key": "Makes repeating the request safe. Kept for 24 hours, and until all its texts have ended."
+}
+
+FromName = Annotated[
+    str,
+    Meta(min_length=1, max_length=64, description="A line's number, alias or pool. Without a sender the hub chooses."),
+]
+Metadata = Annotated[
+    dict[str, str], Meta(description="Up to 50 entries of yours, passed back with every event of the text.")
+]
+
+
+class Callback(Request):
+    """A webhook for these texts alone, beside those of the account."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2048)]
+    format: Annotated[str, Meta(min_length=1, max_length=32)] = "standard"
+    events: Annotated[list[EventType], Meta(description="Empty = those the format sends by itself.")] = field(
+        default_factory=list
+    )
+
+
+class TextToSend(Request):
+    """A text for one or many."""
+
+    to: Annotated[
+        Address | list[Address],
+        Meta(
+            description="One number, or a list of up to 1,000. National numbers are read with the account's default region."
+        ),
+    ]
+    text: Annotated[str, Meta(max_length=10_000)]
+    from_: FromName | None = field(name="from", default=None)
+    line_id: LineId | None = None
+    device_id: DeviceId | None = None
+    slot: Annotated[int, Meta(ge=0, le=7, description="With `device_id`: which SIM, from 0.")] | None = None
+    strict_sender: Annotated[
+        bool | None, Meta(description="An unknown `from` is an error; null = as the account is set.")
+    ] = None
+    send_at: Annotated[UtcTime | None, Meta(description="Not before this time.")] = None
+    ttl_seconds: (
+        Annotated[
+            int, Meta(ge=1, le=31_536_000, description="How long it may wait unsent; null = as the account is set.")
+        ]
+        | None
+    ) = None
+    priority: Annotated[Priority, Meta(description="Replies and codes overtake bulk.")] = "normal"
+    delivery_report: Annotated[bool, Meta(description="Ask the network to confirm delivery.")] = True
+    metadata: Metadata = field(default_factory=dict)
+    callback: Callback | None = None
+    batch_name: Annotated[Name | None, Meta(description="Names the batch; a batch is made even for one recipient.")] = (
+        None
+    )
+    all_or_nothing: Annotated[bool, Meta(description="One bad recipient refuses the whole request.")] = False
+
+
+class RecipientProblem(Model):
+    """Why a recipient was not taken."""
+
+    code: str
+    message: str
+
+
+class Recipient(Model):
+    """What became of one recipient: a text, or an error. Errors are stored nowhere."""
+
+    to: Annotated[str, Meta(description="As it was written.")]
+    peer: Annotated[str | None, Meta(description="As it is sent to: E.164.")]
+    message_id: MessageId | None
+    state: Status | None
+    line_id: LineId | None
+    line_why: Annotated[str | None, Meta(description="Why this line was chosen.")]
+    conversation_id: ConversationId | None
+    error: RecipientProblem | None
+
+
+class Taken(Model):
+    """The texts are stored and on their way."""
+
+    batch_id: Annotated[BatchId | None, Meta(description="When the request was for several.")]
+    accepted: Count
+    refused: Count
+    encoding: Encoding
+    segments: Annotated[Count, Meta(description="Of each text.")]
+    created_at: UtcTime
+    expires_at: UtcTime
+    results: Annotated[list[Recipient], Meta(description="One per recipient, in the order of the request.")]
+
+
+def shown(accepted: Accepted) -> Taken:
+    """The answer of an acceptance. Made from the stored record alone, so that a repeated request is answered the same."""
+    results = [_recipient(result) for result in accepted.results]
+    refused = sum(result.error is not None for result in results)
+    return Taken(
+        batch_id=out_or_none("batch", accepted.batch_id),
+        accepted=len(results) - refused,
+        refused=refused,
+        encoding="ucs2" if accepted.encoding == "ucs2" else "gsm7",
+        segments=accepted.segments,
+        created_at=time(accepted.created_at),
+        expires_at=time(accepted.expires_at),
+        results=results,
+    )
+
+
+def _recipient(result: RecipientResult) -> Recipient:
+    error = result.error
+    return Recipient(
+        to=result.to,
+        peer=result.peer,
+        message_id=out_or_none("message", result.message_id),
+        state=None if result.state is None else Status(result.state),
+        line_id=out_or_none("line", result.line_id),
+        line_why=result.line_why,
+        conversation_id=out_or_none("conversation", result.conversation_id),
+        error=None if error is None else RecipientProblem(code=error.code, message=error.message),
+    )
+
+
+async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
+    """Send a text to one or many.
+
+    202 means stored: the texts survive a crash from here on. A list with bad recipients is taken without them, each with its reason in
+    `results`; `all_or_nothing` refuses the request instead. With an `Idempotency-Key` the same request again is answered the same and
+    sends nothing.
+    """
+    body = call.body
+    settings = await call.services.credentials.settings_of(call.account_id)
+    request = SendRequest(
+        account_id=call.account_id,
+        door=DOOR,
+        recipients=(),
+        text=body.text,
+        sender=sender_of(body),
+        strict_sender=settings.strict_sender if body.strict_sender is None else body.strict_sender,
+        priority=PRIORITIES[body.priority],
+        ttl_seconds=body.ttl_seconds,
+        scheduled_at=moment_or_none(body.send_at, "send_at"),
+        metadata=body.metadata,
+        batch_name=body.batch_name,
+        idempotency_key=idempotency_key(call),
+        request_sha256=request_hash(call),
+        callback=_callback(call),
+        want_dlr=body.delivery_report,
+        trace_id=call.trace_id,
+        all_or_nothing=body.all_or_nothing,
+    )
+    recipients = [body.to] if isinstance(body.to, str) else body.to
+    prepared = prepare(request, recipients, limits_of(call.services.config, settings), now=call.now, new_id=call.new_id)
+    return answered(await call.write(accept, prepared))
+
+
+def answered(accepted: Accepted) -> Answer[Taken]:
+    """The answer of an acceptance, marked when it is the stored answer of an earlier request."""
+    headers = ((b"idempotent-replayed", b"true"),) if accepted.is_replay else ()
+    return Answer(shown(accepted), headers=headers)
+
+
+def limits_of(config: Config, settings: AccountSettings) -> SendLimits:
+    """What an account may send: its own settings, and the hub's where it has none."""
+    return SendLimits(
+        default_region=settings.default_region or config.default_region,
+        default_ttl_seconds=settings.default_ttl_seconds or config.default_ttl_seconds,
+        max_segments=config.max_segments,
+        max_recipients=config.max_recipients,
+        max_tries=config.max_tries,
+    )
+
+
+def sender_of(body: TextToSend) -> Sender:
+    """Who is to send it. Raises `validation` when a request names two senders."""
+    given = [
+        name
+        for name in ("from", "line_id", "device_id")
+        if getattr(body, name if name != "from" else "from_") is not None
+    ]
+    if len(given) > 1:
+        raise invalid(given[1], "two_senders", f"Give one of {' and '.join(given)}, not both.")
+    if body.slot is not None and body.device_id is None:
+        raise invalid(
+            "slot", "without_device", "slot counts the SIMs of a phone: give device_id with it, or leave it out."
+        )
+    if body.line_id is not None:
+        return ByLine(bare("line", body.line_id, "line_id"))
+    if body.device_id is not None:
+        return ByDevice(bare("device", body.device_id, "device_id"), body.slot)
+    return AnyLine() if body.from_ is None else ByName(body.from_)
+
+
+def idempotency_key(call: Call[Any, Any]) -> str | None:
+    """The request's Idempotency-Key: 1 to 255 visible ASCII characters."""
+    key = call.header(b"idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_KEY or not all("!" <= character <= "~" for character in key):
+        raise invalid("Idempotency-Key", "bad_key", f"Give 1 to {LONGEST_KEY} visible ASCII characters.")
+    return key
+
+
+def request_hash(call: Call[Any, Any]) -> str:
+    """What tells a repeated request from another one with the same key: its path and its body."""
+    return hashlib.sha256(call.scope["path"].encode() + b"\x00" + call.raw_body).hexdigest()
+
+
+def _callback(call: Call[NoQuery, TextToSend]) -> CallbackTarget | None:
+    asked = call.body.callback
+    if asked is None:
+        return None
+    target = CallbackTarget(asked.format, asked.url, tuple(asked.events))
+    call.services.webhooks.check_callback(target)
+    return target
+
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation(
+        method="POST",
+        path="/v1/messages",
+        run=send_message,
+        scope=Scope.MESSAGES_SEND,
+        query=NoQuery,
+        body=TextToSend,
+        returns=Taken,
+        status=202,
+        errors=(
+            Code.BAD_RECIPIENT,
+            Code.TEXT_EMPTY,
+            Code.TEXT_TOO_LONG,
+            Code.TOO_MANY_RECIPIENTS,
+            Code.UNKNOWN_SENDER,
+            Code.SCHEDULE_OUT_OF_RANGE,
+            Code.IDEMPOTENCY_CONFLICT,
+            Code.TARGET_REFUSED,
+        ),
+        request_headers=IDEMPOTENCY_HEADER,
+        example={"to": "+491701234567", "text": "Your order is ready."},
+    ),
+)
