@@ -194,8 +194,7 @@ class NumberingRules:
         place = bisect_left(beyond, number, key=lambda entry: entry[0])
         if place < len(beyond) and beyond[place][0] == number:
             return beyond
-        # At the cap the highest number is forgotten, not refused: its event is stored all the same.
-        return (*beyond[:place], (number, uuid), *beyond[place:])[:BEYOND_MAX]
+        return (*beyond[:place], (number, uuid), *beyond[place:])
 
     def _absorb(self, memory: StreamMemory) -> StreamMemory:
         """Move `contiguous` up through numbers that were waiting for it."""
@@ -206,7 +205,9 @@ class NumberingRules:
             used += 1
             if number == contiguous + 1:
                 contiguous, uuid = number, stored
-        return replace(memory, contiguous=contiguous, uuid=uuid, beyond=memory.beyond[used:])
+        # At the cap the highest numbers are forgotten, not refused: their events are stored all the same.
+        beyond = memory.beyond[used : used + BEYOND_MAX]
+        return replace(memory, contiguous=contiguous, uuid=uuid, beyond=beyond)
 
     def _ask(self, memory: StreamMemory) -> Numbered:
         """Ask for the lowest hole, one request at a time: the next one when the last is answered."""
