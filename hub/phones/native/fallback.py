@@ -18,7 +18,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from device_protocol.codec import encode
+from device_protocol.codec import encode, sanitise_json
 from device_protocol.errors import SUPERSEDED, UNKNOWN_FRAME, CloseReason, ProtocolError
 from device_protocol.fallback import decode_body_from_phone, encode_body
 from device_protocol.frames import Bye, HubFrame, PhoneFrame
@@ -180,14 +180,20 @@ _raw_decoder = msgspec.json.Decoder(_RawBody)
 
 
 def raws_of(body: bytes, count: int) -> list[str | None]:
-    """For each frame of a body its text, where storing it would change it."""
-    if raw_if_changed(body.decode(errors="replace")) is None:
+    """For each of the `count` frames of a body that was read: its text as it came, where storing it would change it."""
+    text = body.decode(errors="replace")
+    if raw_if_changed(text) is None:
         return [None] * count
-    try:
-        texts = [bytes(raw).decode(errors="replace") for raw in _raw_decoder.decode(body).frames]
-    except (msgspec.DecodeError, RecursionError):
-        return [None] * count  # broken outside of any frame: there is no text to keep
-    return [raw_if_changed(text) for text in texts]
+    # What is replaced keeps its length, so a frame of the clean text stands at the same place in the one that came.
+    clean = sanitise_json(text)
+    raws: list[str | None] = []
+    end = 0
+    for frame in _raw_decoder.decode(clean).frames:
+        frame_text = bytes(frame).decode()
+        start = clean.index(frame_text, end)
+        end = start + len(frame_text)
+        raws.append(raw_if_changed(text[start:end]))
+    return raws
 
 
 def _number(request: Request, name: str, least: int, most: int, default: int | None = None) -> int:
