@@ -89,7 +89,8 @@ def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def _is_stream(response: httpx.Response) -> bool:
-    return response.headers.get("content-type", "").startswith("text/event-stream")
+    content_type: str = response.headers.get("content-type", "")
+    return content_type.startswith("text/event-stream")
 
 
 def _response_problems(operation: Mapping[str, Any], response: httpx.Response) -> Iterator[str]:

@@ -27,6 +27,7 @@ from hub.dialects.native_v1 import DIALECT
 from hub.http import problem_response
 from hub.live import Hint, Live
 from hub.messages.receive import Incoming, receive
+from hub.phones.sessions import Sessions
 from hub.services import EffectRunner, Services
 from hub.storage.database import Database
 from hub.storage.facts import put_facts
@@ -43,31 +44,6 @@ from tests.openapi_check import CheckedTransport
 BASE = "http://hub.test"
 ALL = frozenset(Scope)
 LOOPBACK = ["127.0.0.0/8"]
-
-
-class NoPhones:
-    """No phone is connected to this process."""
-
-    def send(self, device_id: str, session_no: int, frame: object) -> bool:
-        return False
-
-    def close(self, device_id: str, code: str, reason: str, session_no: int | None = None) -> bool:
-        return False
-
-    def close_all(self, code: str, reason: str) -> int:
-        return 0
-
-    def is_online(self, device_id: str) -> bool:
-        return False
-
-    def session_no(self, device_id: str) -> int | None:
-        return None
-
-    def silent_for(self, device_id: str) -> float | None:
-        return None
-
-    def online_devices(self) -> tuple[str, ...]:
-        return ()
 
 
 def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, **settings: Any) -> Services:
@@ -92,7 +68,7 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
         live=live,
         secrets=box,
         credentials=credentials,
-        sessions=NoPhones(),
+        sessions=Sessions(clock),
         webhooks=Webhooks(db, clock, ids, box, BUILT_IN, HttpClient(guard, Resolver(guard, threads=1))),
         hub_epoch=hub_epoch,
     )
