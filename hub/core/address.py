@@ -6,7 +6,8 @@ this hub is updated, and refusing a valid number is worse than a failure reporte
 
 import re
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import msgspec
 import phonenumbers
@@ -146,7 +147,7 @@ def _looked_up(text: str, region: str | None) -> Address | AddressFault:
 def _recipient(text: str, region: str | None) -> Address | AddressFault:
     """The rule of `parse_recipient`, with the fault as a value so that it can be cached."""
     if _E164.fullmatch(text):
-        return _number(text, None)
+        return Address(AddressKind.MSISDN, text) if _is_plain(text) else _number(text, None)
     compact = _SEPARATORS.sub("", _IGNORABLE.sub("", text))
     compact = "".join(_ascii_digit(character) for character in compact)
     if not compact:
@@ -154,6 +155,35 @@ def _recipient(text: str, region: str | None) -> Address | AddressFault:
     if not re.fullmatch(r"\+?[0-9]+", compact, re.ASCII):
         return AddressFault.NOT_A_NUMBER
     return _number(compact, None) if compact.startswith("+") else _local(compact, region)
+
+
+class _Plan(NamedTuple):
+    """What a country's numbering plan says of a number's length."""
+
+    lengths: frozenset[int]
+    prefix: re.Pattern[str] | None
+    """Digits that some write before the national number and that are no part of it."""
+
+
+@cache
+def _plan(calling_code: str) -> _Plan | None:
+    """The plan of a calling code; None when there is no such code, or it belongs to no country (satellites, freephone)."""
+    region = phonenumbers.region_code_for_country_code(int(calling_code))
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+    if metadata is None or metadata.general_desc is None:
+        return None
+    prefix = metadata.national_prefix_for_parsing
+    return _Plan(frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether `+` and digits are a possible number already in its only spelling: a tenth of the cost of parsing it."""
+    for end in (2, 3, 4):
+        plan = _plan(text[1:end])
+        if plan is not None:
+            national = text[end:]
+            return len(national) in plan.lengths and (plan.prefix is None or not plan.prefix.match(national))
+    return False
 
 
 def _local(digits: str, region: str | None) -> Address | AddressFault:

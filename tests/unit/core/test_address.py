@@ -1,8 +1,10 @@
 """`hub.core.address`: one spelling for each address, and sentences for what is none."""
 
+import re
+
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core import address
@@ -90,6 +92,34 @@ def test_a_number_is_possible_or_refused(text: str) -> None:
         return
     assert phonenumbers.is_possible_number(phonenumbers.parse(found.value))
     assert found.kind is MSISDN
+
+
+codes = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)).map(str)
+
+
+@settings(max_examples=2000)
+@given(codes, st.from_regex(r"[0-9]{3,13}", fullmatch=True))
+def test_the_short_way_to_a_number_leads_where_the_long_one_does(code: str, national: str) -> None:
+    text = f"+{code}{national}"
+    if re.fullmatch(r"\+[1-9][0-9]{6,14}", text) and address._is_plain(text):
+        assert address._number(text, None) == Address(MSISDN, text)
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_the_short_way_takes_the_example_number_of_each_country(region: str) -> None:
+    example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    if example is None:
+        return
+    text = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    assert address.parse_recipient(text) == Address(MSISDN, text)
+    assert address._is_plain(text) or address._number(text, None) == Address(MSISDN, text)
+
+
+def test_most_countries_numbers_take_the_short_way() -> None:
+    taken = [
+        text for text in ("+491701234567", "+14155552671", "+447400123456", "+33612345678") if address._is_plain(text)
+    ]
+    assert len(taken) == 4
 
 
 @given(st.text(max_size=200) | st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape")))

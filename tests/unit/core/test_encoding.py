@@ -9,7 +9,11 @@ from hub.core.encoding import GSM7_BASIC, GSM7_EXTENSION, Measure, measure, simp
 gsm7 = st.text(st.sampled_from(GSM7_BASIC + GSM7_EXTENSION), max_size=700)
 pairs = st.text(st.sampled_from("a€😀é"), max_size=700)
 anything = st.text(max_size=400)
-texts = st.one_of(gsm7, pairs, anything)
+runs = st.lists(st.tuples(st.sampled_from("aé€\f😀ж"), st.integers(1, 160)), max_size=6).map(
+    lambda parts: "".join(character * count for character, count in parts)
+)
+"""Long enough to fill segments to the brim, which drawing single characters seldom is."""
+texts = st.one_of(gsm7, pairs, anything, runs, runs)
 
 
 def walk(text: str) -> tuple[str, int, int]:
