@@ -154,7 +154,8 @@ class Fallback:
                 elif frame.reason is not UNKNOWN_FRAME:
                     raise frame
             except ProtocolError as error:
-                session.end(error.reason, error.detail)
+                # Told in its place; the other frames of the call count.
+                session.queue((_bye(error.reason, error.detail),))
         await session.settle()
         return self._answer(session)
 
@@ -167,9 +168,11 @@ class Fallback:
 
 def goodbye_answer(reason: CloseReason, detail: str) -> Response:
     """409 with `bye`: the session is over."""
-    return Response(
-        encode_body(None, (Bye(reason.code, reason.word, detail[:200]),)), 409, media_type="application/json"
-    )
+    return Response(encode_body(None, (_bye(reason, detail),)), 409, media_type="application/json")
+
+
+def _bye(reason: CloseReason, detail: str) -> Bye:
+    return Bye(reason.code, reason.word, detail[:200])
 
 
 class _RawBody(msgspec.Struct):
