@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hub.config import ConfigurationError
 from hub.core.errors import Code, HubError
 from hub.log import get_logger
 from hub.services import Services
@@ -25,6 +26,8 @@ Command: TypeAlias = Callable[..., Awaitable[Mapping[str, Any]]]
 """`async (services, **arguments) -> JSON object`; refuses by raising HubError."""
 
 LONGEST_LINE = 1 << 20
+CONFIGURATION = "configuration"
+"""The code on the socket for what is the operator's own machine's fault (`ConfigurationError`)."""
 
 
 def socket_path(data_dir: Path) -> Path:
@@ -73,6 +76,8 @@ class AdminSocket:
             return {"result": await run_command(self._services, self._commands, name, request.get("arguments", {}))}
         except HubError as error:
             return {"error": {"code": error.code, "detail": error.detail}}
+        except ConfigurationError as error:
+            return {"error": {"code": CONFIGURATION, "detail": str(error)}}
         except Exception:
             log.exception("an operator's command failed", command=name)
             return {"error": {"code": "internal", "detail": f"{name} failed inside the hub; its log says why."}}
@@ -88,7 +93,7 @@ async def run_command(
 
 
 def ask_running_hub(data_dir: Path, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What the running hub answers; None when none runs on this data. Raises HubError when it refuses."""
+    """What the running hub answers; None when none runs on this data. Raises HubError or ConfigurationError when it refuses."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             connection.connect(str(socket_path(data_dir)))
@@ -98,6 +103,8 @@ def ask_running_hub(data_dir: Path, name: str, arguments: Mapping[str, Any]) -> 
         with connection.makefile("rb") as stream:
             answer = json.loads(stream.readline() or b'{"error": {"code": "internal", "detail": "The hub went away."}}')
     if "error" in answer:
+        if answer["error"]["code"] == CONFIGURATION:
+            raise ConfigurationError(answer["error"]["detail"])
         raise HubError(Code(answer["error"]["code"]), answer["error"]["detail"])
     result: Mapping[str, Any] = answer["result"]
     return result

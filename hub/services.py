@@ -20,6 +20,7 @@ from hub.core.ports import PhoneSessions
 from hub.live import Live
 from hub.log import get_logger
 from hub.storage.database import Database
+from hub.webhooks.front import Webhooks
 
 log = get_logger("effects")
 
@@ -34,9 +35,9 @@ class EffectRunner:
     """
 
     def __init__(self) -> None:
-        self._handlers: defaultdict[type, list[Callable[[Any], None]]] = defaultdict(list)
+        self._handlers: defaultdict[type, list[Callable[[Any], object]]] = defaultdict(list)
 
-    def on(self, kind: type[EffectT], handler: Callable[[EffectT], None]) -> None:
+    def on(self, kind: type[EffectT], handler: Callable[[EffectT], object]) -> None:
         """From now on `handler` is called with each effect of this kind."""
         self._handlers[kind].append(handler)
 
@@ -62,6 +63,7 @@ class Services:
     secrets: SecretBox
     credentials: Credentials
     sessions: PhoneSessions
+    webhooks: Webhooks
     hub_epoch: str
     """Names this life of the data: a restore from a backup makes a new one. Part of every cursor and stream id."""
     tls_pin: str | None = None

@@ -63,7 +63,9 @@ _STEP_MASK = (1 << 32) - 1
 
 _RFC4648 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
-_TO_CROCKFORD = bytes.maketrans(_RFC4648, _CROCKFORD)
+_PAIRS = tuple(first + second for first in _CROCKFORD.decode() for second in _CROCKFORD.decode())
+"""The letters of every ten bits."""
+_LOW_HALF = (1 << 60) - 1
 _FROM_CROCKFORD = bytes.maketrans(_CROCKFORD, _RFC4648)
 _ID = re.compile(r"[0-9a-hjkmnp-tv-z]{24}", re.ASCII)
 _HEX30 = re.compile(r"[0-9a-f]{30}", re.ASCII)
@@ -168,6 +170,16 @@ def from_hex30(text: str) -> str:
     return _encode(int(text, 16))
 
 
+def from_number(number: int) -> str:
+    """The id of a row that the database numbered: the number, spelled like every other id."""
+    return _encode(number)
+
+
+def to_number(id_: str) -> int:
+    """The number in such an id. BadId when it is none."""
+    return _decode(id_)
+
+
 def to_smsgate21(id_: str) -> str:
     """21 characters of `[A-Za-z0-9_-]`: the id and a check character."""
     body = base64.urlsafe_b64encode(_decode(id_).to_bytes(15, "big")).decode()
@@ -197,7 +209,23 @@ def _bounded(now: UtcMs) -> UtcMs:
 
 
 def _encode(value: int) -> str:
-    return base64.b32encode(value.to_bytes(15, "big")).translate(_TO_CROCKFORD).decode()
+    """Two letters at a time: every message has three ids made for it, and `base64.b32encode` takes five times as long."""
+    pairs = _PAIRS
+    high, low = value >> 60, value & _LOW_HALF
+    return (
+        pairs[high >> 50]
+        + pairs[high >> 40 & 1023]
+        + pairs[high >> 30 & 1023]
+        + pairs[high >> 20 & 1023]
+        + pairs[high >> 10 & 1023]
+        + pairs[high & 1023]
+        + pairs[low >> 50]
+        + pairs[low >> 40 & 1023]
+        + pairs[low >> 30 & 1023]
+        + pairs[low >> 20 & 1023]
+        + pairs[low >> 10 & 1023]
+        + pairs[low & 1023]
+    )
 
 
 def _decode(id_: str) -> int:

@@ -179,10 +179,8 @@ def _is_pinned(sender: Sender, choice: Choice) -> bool:
 
 
 def _notes(tx: Tx, row: MessageRow, routed: Routed, sender: Sender) -> list[Hop]:
-    """What the timeline must say beside the acceptance: there was no line, or not the sender that was asked for."""
-    if not isinstance(routed, Choice):
-        return [_hop(tx, row, Kind.NO_LINE, {"sentence": routed.sentence})]
-    if routed.has_unknown_sender and isinstance(sender, ByName):
+    """What the timeline must say beside the acceptance: it was not the sender that was asked for."""
+    if isinstance(routed, Choice) and routed.has_unknown_sender and isinstance(sender, ByName):
         return [_hop(tx, row, Kind.SENDER_UNKNOWN, {"sender": sender.name, "line_id": routed.line_id})]
     return []
 

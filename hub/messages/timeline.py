@@ -43,6 +43,7 @@ _WHY = {
     "only_line": "It is the only line.",
     "failover": "The contact's usual line could not send.",
 }
+_NO_LINE = "There was no line yet. It waits for one."
 
 
 class _Names(NamedTuple):
@@ -78,11 +79,13 @@ def _beginning(row: MessageRow) -> list[Hop]:
 
 
 def _told(row: MessageRow, hops: Sequence[Hop]) -> list[Hop]:
-    """The hops with the first choice of a line put behind the acceptance."""
+    """The hops with the first choice of a line put behind the acceptance, or that there was none."""
+    if row.direction != "mt":
+        return list(hops)
     routed = [_DECODER.decode(hop.data) for hop in hops if hop.kind == Kind.ROUTED]
     line_id = routed[0].get("from_line_id") if routed else row.line_id
-    if row.direction != "mt" or line_id is None:
-        return list(hops)
+    if line_id is None:
+        return [hops[0], _hop(row, "hub", Kind.NO_LINE, {"sentence": _NO_LINE}), *hops[1:]]
     facts = {"line_id": line_id}
     if not routed and row.line_why in _WHY:
         facts |= {"why": row.line_why, "sentence": _WHY[row.line_why]}

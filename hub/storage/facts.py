@@ -26,7 +26,9 @@ def put_facts(conn: Connection, facts: Mapping[FactName, str]) -> None:
     rows = [{"name": name, "value": value} for name, value in facts.items()]
     insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
     statement = insert(_FACT)
-    conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value}), rows)
+    conn.execute(
+        statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value}), rows
+    )
 
 
 def forget_fact(conn: Connection, name: FactName) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Insert, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.bulk import BulkInsert
 from hub.storage.schema.messages import Message, TimelineEntry
 from hub.storage.types import table_of
 
@@ -106,7 +107,7 @@ _WRITE_ALL = (
     .where(MESSAGE.c.id == bindparam("b_id"))
     .values({name: bindparam(f"b_{name}", type_=MESSAGE.c[name].type) for name in _STATE_COLUMNS + _PLACE_COLUMNS})
 )
-_INSERT: Insert = insert(MESSAGE)
+_INSERT = BulkInsert(MESSAGE, MessageRow.__struct_fields__)
 
 
 def lock_messages(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> list[MessageRow]:
@@ -117,8 +118,7 @@ def lock_messages(conn: Connection, account_ids: Collection[str], ids: Collectio
 
 def insert_messages(conn: Connection, rows: Sequence[MessageRow]) -> None:
     """Store new messages."""
-    if rows:
-        conn.execute(_INSERT, [msgspec.structs.asdict(row) for row in rows])
+    _INSERT.run(conn, [msgspec.structs.astuple(row) for row in rows])
 
 
 def write_messages(conn: Connection, rows: Sequence[MessageRow], *, with_place: bool) -> None:
@@ -149,7 +149,7 @@ class Hop(NamedTuple):
 
 
 HOP_COLUMNS = tuple(TIMELINE.c[name] for name in Hop._fields)
-_INSERT_HOP = insert(TIMELINE)
+_INSERT_HOP = BulkInsert(TIMELINE, Hop._fields)
 _HOPS = (
     select(*HOP_COLUMNS)
     .where(TIMELINE.c.message_id == bindparam("message_id"), TIMELINE.c.account_id == bindparam("account_id"))
@@ -160,8 +160,7 @@ _HOPS = (
 
 def insert_hops(conn: Connection, hops: Sequence[Hop]) -> None:
     """Add rows to timelines, in the order in which they happened."""
-    if hops:
-        conn.execute(_INSERT_HOP, [hop._asdict() for hop in hops])
+    _INSERT_HOP.run(conn, hops)
 
 
 def hops_of(conn: Connection, account_id: str, message_id: str, most: int) -> list[Hop]:

@@ -8,9 +8,10 @@ endpoint are JSON lists of plain words, so that "is in the list" is a search for
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import TextClause, insert, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.storage.bulk import BulkInsert
 from hub.storage.schema.webhooks import WebhookEndpoint, WebhookEvent, WebhookLane
 from hub.storage.transaction import DialectName, Tx
 from hub.storage.types import table_of
@@ -71,7 +72,7 @@ where ep.deleted_at is null and not ep.is_implicit and {wants(dialect)}
 order by ev.seq"""
 
 
-_INSERT_EVENTS = insert(table_of(WebhookEvent))
+_INSERT_EVENTS = BulkInsert(table_of(WebhookEvent), EVENT_COLUMNS)
 _FAN_OUT_SQLITE = text(
     _fan_out(
         "sqlite",
@@ -99,7 +100,7 @@ def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
             name: list(values) for name, values in zip(EVENT_COLUMNS, zip(*rows, strict=True), strict=True)
         }
         return tx.conn.execute(_STORE_POSTGRESQL, {**columns, "now": tx.now}).rowcount
-    tx.conn.execute(_INSERT_EVENTS, [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows])
+    _INSERT_EVENTS.run(tx.conn, rows)
     return tx.conn.execute(_FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now}).rowcount
 
 

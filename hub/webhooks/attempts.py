@@ -31,7 +31,7 @@ def attempt_row(
 ) -> AttemptRow:
     """What is stored of a try. `request` is None when none could be made."""
     timing = answer.timing
-    sent = None if request is None else _encoded(shown_headers(request.headers, secret_names))
+    sent = None if request is None else _encoded(_sent(request, secret_names))
     came = _encoded(shown_headers(answer.headers, ANSWER_SECRETS)) if answer.headers else None
     return AttemptRow(
         account_id,
@@ -54,6 +54,11 @@ def attempt_row(
         answer.body or None,
         node,
     )
+
+
+def _sent(request: RenderedRequest, secret_names: frozenset[str]) -> dict[str, str]:
+    """Without a secret among them, the headers as they are: their names are lower case and stand once."""
+    return shown_headers(request.headers, secret_names) if secret_names else dict(request.headers)
 
 
 def _encoded(headers: dict[str, str]) -> str:

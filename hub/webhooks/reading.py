@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from hub.core.clock import UtcMs
 from hub.core.events import EventType
-from hub.core.ids import BadId, from_hex30, to_hex30
+from hub.core.ids import BadId, from_number, to_number
 from hub.core.ports import DeliveryView, EventView, RenderedRequest, Secrets, WebhookFormat
 from hub.storage import webhooks_log as stored
 from hub.storage.webhooks_outcomes import STATES
@@ -21,13 +21,13 @@ LARGEST_NUMBER = (1 << 63) - 1
 
 def id_of_number(number: int) -> str:
     """The id of a row that the database numbered: the number, spelled like every other id."""
-    return from_hex30(f"{number:030x}")
+    return from_number(number)
 
 
 def number_of_id(id_: str) -> int:
     """The number in such an id; 0, which no row has, when it is another kind's."""
     try:
-        number = int(to_hex30(id_), 16)
+        number = to_number(id_)
     except BadId:
         return 0
     return number if number <= LARGEST_NUMBER else 0

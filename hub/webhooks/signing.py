@@ -10,8 +10,10 @@ A format with room for one signature only (`sms-gate.app`, Twilio) is signed wit
 """
 
 import base64
-import hmac
+import binascii
+import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -97,10 +99,32 @@ def decode_keys(data: bytes) -> Keys:
 def sign(keys: Sequence[SigningKey], webhook_id: str, timestamp: int, body: bytes) -> str:
     """The `webhook-signature` header. `timestamp` is in seconds."""
     content = f"{webhook_id}.{timestamp}.".encode() + body
-    signatures = ["v1," + base64.b64encode(hmac.digest(key.hmac, content, "sha256")).decode("ascii") for key in keys]
+    signatures = ["v1," + _base64(hmac_sha256(key.hmac, content)) for key in keys]
     signatures += ["v1a," + _ed25519(key.ed25519, content) for key in keys if key.ed25519 is not None]
     return " ".join(signatures)
 
 
+def hmac_sha256(key: bytes, content: bytes) -> bytes:
+    """HMAC (RFC 2104) with what depends on the key alone kept: less than half the time of `hmac.digest`."""
+    inner, outer = _pads(key)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(content)
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+@lru_cache(maxsize=4096)
+def _pads(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
+
+
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
 def _ed25519(private: bytes, content: bytes) -> str:
-    return base64.b64encode(Ed25519PrivateKey.from_private_bytes(private).sign(content)).decode("ascii")
+    return _base64(Ed25519PrivateKey.from_private_bytes(private).sign(content))

@@ -6,7 +6,6 @@ values are left out rather than null. Events the app does not know are told in i
 `sms:failed`; the rest is never sent in this format.
 """
 
-import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from hub.core.clock import UtcMs
 from hub.core.events import DeviceData, EventType, MessageData, ReceivedData, decode
 from hub.core.ids import BadId, Kind, parse, render, to_smsgate21
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
-from hub.webhooks.signing import secret_text
+from hub.webhooks.signing import hmac_sha256, secret_text
 
 WORDS: dict[EventType, str] = {
     EventType.SMS_RECEIVED: "sms:received",
@@ -58,7 +57,7 @@ class SmsGate:
         headers = [("content-type", "application/json"), ("x-timestamp", timestamp)]
         if secrets.keys:
             secret = secret_text(secrets.keys[-1]).encode()
-            headers.append(("x-signature", hmac.digest(secret, body + timestamp.encode(), "sha256").hex()))
+            headers.append(("x-signature", hmac_sha256(secret, body + timestamp.encode()).hex()))
         return RenderedRequest("POST", endpoint.url, tuple(headers), body)
 
     def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:

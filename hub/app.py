@@ -1,0 +1,195 @@
+"""The whole hub in one process: opens its parts, mounts its adapters, starts its loops, and stops them in the opposite order."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hub import health, operations
+from hub.accounts.credentials import Credentials
+from hub.accounts.secretbox import open_key_file
+from hub.admin import AdminSocket
+from hub.clock import SystemClock
+from hub.config import Config
+from hub.core.effects import ClosePhone, CredentialsChanged, LiveHint, Publish, ToPhone
+from hub.core.errors import Code, HubError
+from hub.core.ids import IdSource
+from hub.core.ports import Worker
+from hub.edge import Edge
+from hub.http import problem_response
+from hub.live import Hint, Live
+from hub.log import get_logger
+from hub.messages.loops import message_loops
+from hub.phones.sessions import Sessions
+from hub.registry import dialects, phone_transports, refuse_double_claims
+from hub.services import EffectRunner, Services
+from hub.storage.database import Database
+from hub.storage.facts import find_fact, put_facts
+from hub.storage.high_water import highest_id_ms
+from hub.storage.loops import storage_loops
+from hub.storage.migrate import migrate
+from hub.storage.transaction import Done, Tx
+from hub.webhooks.loops import open_webhooks, webhook_loops
+from hub.workers import Workers
+
+log = get_logger("app")
+
+
+def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = None) -> Services:
+    """Open the data and make the parts; nothing listens and no loop runs yet.
+
+    Raises HubError when another hub serves this data, or the data is newer than this program.
+    """
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    effects = EffectRunner()
+    box = open_key_file(config.key_path)
+    ids = IdSource(0, secrets.token_bytes)
+    db = Database.open(
+        config.storage_url,
+        clock=clock,
+        ids=ids,
+        reader_threads=config.reader_threads,
+        writer_queue=config.writer_queue,
+        writer_window_ms=config.writer_window_ms,
+    )
+    migrate(config.storage_url)
+    ids.raise_to(db.read_now(highest_id_ms))
+    db.writer.on_effects = effects
+    live = Live()
+    services = Services(
+        config=config,
+        clock=clock,
+        ids=ids,
+        db=db,
+        effects=effects,
+        live=live,
+        secrets=box,
+        credentials=Credentials(db, clock, requests_per_second=config.requests_per_second),
+        sessions=Sessions(clock),
+        webhooks=open_webhooks(
+            config, db, clock, ids, box, [form for dialect in dialects() for form in dialect.webhook_formats]
+        ),
+        hub_epoch=_hub_epoch(db, ids, clock),
+        tls_pin=tls_pin,
+    )
+    _connect_effects(services)
+    return services
+
+
+def _hub_epoch(db: Database, ids: IdSource, clock: SystemClock) -> str:
+    """This life of the data; made with the data, and anew by a restore."""
+
+    def first_epoch(tx: Tx, epochs: Sequence[str]) -> list[Done[str]]:
+        known = find_fact(tx.conn, "hub_epoch")
+        if known is None:
+            put_facts(tx.conn, {"hub_epoch": epochs[0]})
+        return [Done(known or epochs[0])]
+
+    return db.write_now(first_epoch, ids.next(clock.now()))
+
+
+def _connect_effects(services: Services) -> None:
+    """Who hears what after a commit; loops add themselves when they are made."""
+    live = services.live
+
+    def published(effect: Publish) -> None:
+        if effect.event_ids:
+            live.publish(effect.account_id, Hint("event", effect.event_ids[-1]))
+
+    def changed(effect: LiveHint) -> None:
+        live.publish(effect.account_id, Hint(effect.kind, effect.id))
+
+    services.effects.on(Publish, published)
+    services.effects.on(LiveHint, changed)
+    services.effects.on(CredentialsChanged, services.credentials.forget)
+    services.effects.on(ToPhone, services.sessions.to_phone)
+    services.effects.on(ClosePhone, services.sessions.close_phone)
+
+
+class Hub:
+    """The ASGI application: adapters' routes, and phones' sockets beside them."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._admin = AdminSocket(services, operations.COMMANDS)
+        self._dialects = dialects()
+        self._transports = phone_transports()
+        self._sockets: Mapping[str, ASGIApp] = {
+            path: app for transport in self._transports for path, app in transport.sockets(services).items()
+        }
+        self._workers = Workers(self._background_loops())
+        self._http = Edge(self._starlette())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = self._sockets.get(scope["path"]) if scope["type"] == "websocket" else None
+        # A phone's socket goes past Starlette: its WebSocket object and routing would cost 6 KiB for each idle phone.
+        await (socket or self._http)(scope, receive, send)
+
+    def before_stop(self) -> None:
+        """The server is about to stop: end what would otherwise stay open for ever."""
+        self.services.live.close()
+        self.services.sessions.close_all("restarting", "The hub goes down and comes back.")
+
+    def _background_loops(self) -> list[Worker]:
+        services = self.services
+        loops: list[Worker] = [
+            *storage_loops(services),
+            *webhook_loops(services),
+            *message_loops(services),
+            services.credentials,
+        ]
+        for dialect in self._dialects:
+            loops.extend(dialect.workers(services))
+        for transport in self._transports:
+            loops.extend(transport.workers(services))
+        return loops
+
+    def _starlette(self) -> Starlette:
+        services = self.services
+        claims: list[tuple[str, Sequence[BaseRoute]]] = [("the hub", health.routes(services, self._workers))]
+        claims += [(f"dialect {dialect.name}", dialect.routes(services)) for dialect in self._dialects]
+        claims += [(f"phone transport {one.name}", one.routes(services)) for one in self._transports]
+        refuse_double_claims(claims)
+        home = Route("/", _home, methods=["GET"])
+        return Starlette(
+            routes=[home, *(route for _, routes in claims for route in routes)],
+            exception_handlers={404: _not_found, 405: _wrong_method},
+            lifespan=self._lifespan,
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        services = self.services
+        self._workers.start()
+        await self._admin.start()
+        log.info("started", database=services.db.dialect, node=services.config.node_name)
+        try:
+            yield
+        finally:
+            await self._admin.stop()
+            await self._workers.stop(services.config.shutdown_seconds)
+            services.db.close()
+            log.info("stopped")
+
+
+async def _home(_request: Request) -> Response:
+    return RedirectResponse("/docs")
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    detail = f"Nothing answers at {request.url.path}. The API is under /v1; /docs describes it."
+    return problem_response(HubError(Code.NOT_FOUND, detail), request.scope.get("trace_id"))
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    response = problem_response(HubError(Code.METHOD_NOT_ALLOWED), request.scope.get("trace_id"))
+    if allowed := getattr(error, "headers", None):
+        response.headers.update(allowed)
+    return response

@@ -1,0 +1,286 @@
+"""The `hub` command: thin words around what `hub.operations` does and `hub.app` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from hub import operations
+from hub.admin import ask_running_hub, run_command
+from hub.config import Config, ConfigurationError, as_markdown, read_config
+from hub.core.errors import HubError
+
+app = typer.Typer(
+    name="hub",
+    help="Handset Hub: ordinary Android phones as one dependable SMS gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+account_app = typer.Typer(help="Accounts: each sees only its own phones, texts and webhooks.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys.", no_args_is_help=True)
+app.add_typer(account_app, name="account")
+app.add_typer(key_app, name="key")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+InAccount = Annotated[
+    str | None, typer.Option("--account", help="Account, by name or id; not needed when there is one.")
+]
+
+
+def main() -> None:
+    """Entry point: errors are one sentence on standard error, without a traceback."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail(str(error))
+    except HubError as error:
+        _fail(error.detail)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(f"hub: {sentence}", file=sys.stderr)
+    sys.exit(1)
+
+
+def ask(command: str, /, **arguments: Any) -> Mapping[str, Any]:
+    """Have a command done by the running hub, or here when none runs."""
+    config = read_config(os.environ)
+    answer = ask_running_hub(config.data_dir, command, arguments)
+    return answer if answer is not None else asyncio.run(_do_here(config, command, arguments))
+
+
+async def _do_here(config: Config, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    from hub.app import open_services
+    from hub.clock import SystemClock
+
+    services = open_services(config, SystemClock())
+    try:
+        return await run_command(services, operations.COMMANDS, name, arguments)
+    finally:
+        services.db.close()
+
+
+def show(answer: Mapping[str, Any], as_json: bool, text: str) -> None:
+    """Print an answer for a program or for a person."""
+    print(json.dumps(answer) if as_json else text)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).")] = None,
+    tls: Annotated[str | None, typer.Option(help="off, auto or files (HUB_TLS).")] = None,
+) -> None:
+    """Run the hub until it is told to stop (Ctrl-C or SIGTERM)."""
+    given = {"host": host, "port": port, "tls": tls}
+    environ = {
+        **os.environ,
+        **{f"HUB_{name.upper()}": str(value) for name, value in given.items() if value is not None},
+    }
+    asyncio_run(_serve(read_config(environ)))
+
+
+def asyncio_run(main: Any) -> None:
+    """Run on uvloop, the loop the hub is measured and tested with."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+async def _serve(config: Config) -> None:
+    from hub.app import Hub, open_services
+    from hub.clock import SystemClock
+    from hub.log import configure_logs
+    from hub.server import listening_socket, make_server
+    from hub.tls import TlsFiles, self_signed
+
+    clock = SystemClock(float(os.environ.get("HUB_TEST_CLOCK_FACTOR", "1")))
+    configure_logs(config.log_level, config.log_format, clock.now)
+    try:
+        listener = listening_socket(config.host, config.port)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {config.host}:{config.port}: {error.strerror}.") from None
+    config = replace(config, port=listener.getsockname()[1])
+    files: TlsFiles | None = None
+    if config.tls == "auto":
+        files = self_signed(config.data_dir, config.base_url, datetime.now(UTC))
+    elif config.tls_certificate and config.tls_key:
+        files = TlsFiles(config.tls_certificate, config.tls_key, None)
+    services = open_services(config, clock, tls_pin=files.pin if files else None)
+    await operations.account_of(services, None) if not await _has_accounts(services) else None
+    hub = Hub(services)
+    server = make_server(
+        hub,
+        hub.before_stop,
+        shutdown_seconds=config.shutdown_seconds,
+        certificate=files.certificate if files else None,
+        key=files.key if files else None,
+    )
+    print(
+        f"Handset Hub listens on {config.listen_url}   data: {config.data_dir.resolve()}   Ctrl-C stops it", flush=True
+    )
+    await server.serve(sockets=[listener])
+
+
+async def _has_accounts(services: Any) -> bool:
+    return bool((await operations.account_list(services))["accounts"])
+
+
+@app.command()
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Exit when the tour is done; 0 only if every step held.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the demo hub.")] = 8080,
+) -> None:
+    """Show the whole thing on this machine: a hub, an emulated phone, a text out, a reply in, signed webhooks."""
+    from hub.demo import run_demo
+
+    sys.exit(run_demo(once=once, port=port))
+
+
+@app.command()
+def enrol(
+    name: Annotated[str | None, typer.Option(help="What the phone will be called.")] = None,
+    account: InAccount = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a one-time code that enrols a phone, and show it as a QR code."""
+    answer = ask("enrol", name=name, account=account)
+    show(
+        answer,
+        as_json,
+        f"{answer['picture']}\nScan this with the phone app before {answer['expires_at']}. It works once.\n{answer['text']}",
+    )
+
+
+@app.command()
+def status(account: InAccount = None, as_json: AsJson = False) -> None:
+    """Phones and how they are."""
+    answer = ask("status", account=account)
+    lines = [f"Account {answer['account']} on {answer['database']}"]
+    if answer["held"]:
+        lines.append("SENDING IS HELD: this hub was restored and waits for its phones (see: hub resume --help)")
+    for phone in answer["phones"]:
+        lines.append(f"  {phone['name']:24} {phone['state']:10} {', '.join(phone['lines'])}")
+        lines += [f"    ! {risk}" for risk in phone["risks"]]
+    if not answer["phones"]:
+        lines.append("  No phone yet. Next: hub enrol")
+    show(answer, as_json, "\n".join(lines))
+
+
+@app.command()
+def config(markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/configuration.md.")] = False) -> None:
+    """The settings this hub would start with; secrets are not shown."""
+    if markdown:
+        print(as_markdown(), end="")
+        return
+    from dataclasses import fields
+
+    from hub.config import variable
+
+    current = read_config(os.environ)
+    for item in fields(Config):
+        value = getattr(current, item.name)
+        shown = "[set]" if item.metadata["secret"] and value else value
+        print(f"{variable(item.name)}={'' if shown is None else shown}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version of the program; `hub serve` does the same at its start."""
+    from hub.app import open_services
+    from hub.clock import SystemClock
+
+    open_services(read_config(os.environ), SystemClock()).db.close()
+    print("The database is up to date.")
+
+
+@account_app.command("create")
+def account_create(name: str, as_json: AsJson = False) -> None:
+    """Make an account."""
+    answer = ask("account.create", name=name)
+    show(answer, as_json, f"{answer['name']}  {answer['id']}\nNext: hub key create NAME --account {answer['name']}")
+
+
+@account_app.command("list")
+def account_list(as_json: AsJson = False) -> None:
+    """All accounts."""
+    answer = ask("account.list")
+    rows = [f"{row['name']:24} {row['id']}  since {row['created_at']}" for row in answer["accounts"]]
+    show(answer, as_json, "\n".join(rows) or "No account yet. Next: hub account create NAME")
+
+
+@key_app.command("create")
+def key_create(
+    name: str,
+    account: InAccount = None,
+    scope: Annotated[list[str] | None, typer.Option(help="May be given several times; without it, everything.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key and print it once."""
+    answer = ask("key.create", name=name, account=account, scopes=scope)
+    if as_json or sys.stdout.isatty():
+        show(answer, as_json, f"{answer['key']}\n\nKeep it: the hub stores only its hash and cannot show it again.")
+    else:
+        print(answer["key"])
+
+
+@key_app.command("list")
+def key_list(account: InAccount = None, as_json: AsJson = False) -> None:
+    """All keys of an account, without the keys themselves."""
+    answer = ask("key.list", account=account)
+    rows = [
+        f"{row['name']:24} {row['id']}  …{row['ends_with']}  {'revoked' if row['revoked_at'] else 'alive'}"
+        for row in answer["keys"]
+    ]
+    show(answer, as_json, "\n".join(rows) or "No key yet. Next: hub key create NAME")
+
+
+@key_app.command("revoke")
+def key_revoke(key_id: str, account: InAccount = None) -> None:
+    """End a key at once."""
+    answer = ask("key.revoke", key_id=key_id, account=account)
+    print(f"{answer['name']} ({answer['id']}) no longer works.")
+
+
+@app.command()
+def backup(
+    target: Path,
+    with_key: Annotated[bool, typer.Option("--with-key", help="Put the key file into the backup too.")] = False,
+) -> None:
+    """Copy the data as it is now; works while the hub runs."""
+    answer = ask("backup", target=str(target.resolve()), with_key=with_key)
+    print(answer["text"])
+
+
+@app.command()
+def restore(source: Path) -> None:
+    """Put a backup in place of this hub's data; the hub must not run. It then starts with sending held."""
+    from hub.upkeep import restore_here
+
+    print(restore_here(read_config(os.environ), source))
+
+
+@app.command()
+def resume(
+    accept_risk: Annotated[
+        bool, typer.Option("--accept-risk", help="End it although phones are missing: some texts may go out twice.")
+    ] = False,
+) -> None:
+    """End the hold of a restored hub."""
+    print(ask("resume", is_risk_accepted=accept_risk)["text"])

@@ -1,0 +1,176 @@
+"""The operator's commands: what `hub account`, `hub key`, `hub enrol`, `hub status` … do, in a running hub or without one.
+
+Each is `async (services, **arguments) -> JSON object` and refuses by raising HubError. The command line only asks and prints.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from hub import upkeep
+from hub.accounts.account import CreateAccount, create_accounts
+from hub.accounts.keys import CreateKey, RevokeKey, create_keys, new_secret, revoke_keys
+from hub.accounts.scopes import Scope
+from hub.admin import Command
+from hub.core.clock import rfc3339
+from hub.core.errors import Code, HubError, invalid
+from hub.core.ids import BadId, parse, render
+from hub.devices import list_devices, new_enrolment
+from hub.devices.enrol import create_enrolment
+from hub.devices.qr import enrolment_text, qr_terminal
+from hub.services import Services
+from hub.storage.accounts import AccountRow, list_accounts, list_keys
+from hub.storage.facts import find_fact
+
+DEFAULT_ACCOUNT = "main"
+"""The account a first start makes, so that a hub for one needs no ceremony."""
+
+
+async def account_of(services: Services, named: str | None) -> AccountRow:
+    """The account that is meant: by id or name, or the only one there is."""
+    accounts = await services.db.read(list_accounts)
+    if named is None and len(accounts) == 1:
+        return accounts[0]
+    if named is None and not accounts:
+        return await make_account(services, DEFAULT_ACCOUNT)
+    found = [account for account in accounts if named in (account.name, render("account", account.id))]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(account.name for account in accounts)
+    raise HubError(Code.NOT_FOUND, f"Say which account with --account: there is {names}.")
+
+
+async def make_account(services: Services, name: str) -> AccountRow:
+    """Make an account; its name is not taken."""
+    command = CreateAccount(id=services.ids.next(services.clock.now()), name=name)
+    return await services.db.writer.submit(create_accounts, command, *command.keys())
+
+
+async def account_create(services: Services, name: str) -> Mapping[str, Any]:
+    """`hub account create NAME`."""
+    if any(account.name == name for account in await services.db.read(list_accounts)):
+        raise HubError(Code.CONFLICT, f"There is an account called {name} already.")
+    account = await make_account(services, name)
+    return {"id": render("account", account.id), "name": account.name}
+
+
+async def account_list(services: Services) -> Mapping[str, Any]:
+    """`hub account list`."""
+    accounts = await services.db.read(list_accounts)
+    return {
+        "accounts": [
+            {"id": render("account", row.id), "name": row.name, "created_at": rfc3339(row.created_at)}
+            for row in accounts
+        ]
+    }
+
+
+async def key_create(
+    services: Services, name: str, account: str | None = None, scopes: list[str] | None = None
+) -> Mapping[str, Any]:
+    """`hub key create NAME`: the key is in this answer and nowhere else."""
+    owner = await account_of(services, account)
+    made = new_secret(secrets.token_bytes)
+    command = CreateKey(
+        id=services.ids.next(services.clock.now()),
+        account_id=owner.id,
+        name=name,
+        scopes=_scopes(scopes),
+        sha256=made.sha256,
+        hint=made.hint,
+    )
+    row = await services.db.writer.submit(create_keys, command, *command.keys())
+    return {"id": render("key", row.id), "name": row.name, "account": owner.name, "key": made.token}
+
+
+def _scopes(words: list[str] | None) -> frozenset[Scope]:
+    if not words:
+        return frozenset(Scope)
+    try:
+        return frozenset(Scope(word) for word in words)
+    except ValueError as error:
+        raise invalid("scopes", "unknown", f"{error}. There is: {', '.join(Scope)}.") from None
+
+
+async def key_list(services: Services, account: str | None = None) -> Mapping[str, Any]:
+    """`hub key list`."""
+    owner = await account_of(services, account)
+    keys = await services.db.read(list_keys, owner.id, None, 1000)
+    return {
+        "keys": [
+            {
+                "id": render("key", row.id),
+                "name": row.name,
+                "ends_with": row.hint,
+                "created_at": rfc3339(row.created_at),
+                "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
+                "revoked_at": rfc3339(row.revoked_at) if row.revoked_at else None,
+            }
+            for row in keys
+        ]
+    }
+
+
+async def key_revoke(services: Services, key_id: str, account: str | None = None) -> Mapping[str, Any]:
+    """`hub key revoke KEY_ID`."""
+    owner = await account_of(services, account)
+    try:
+        command = RevokeKey(account_id=owner.id, key_id=parse("key", key_id))
+    except BadId as error:
+        raise HubError(Code.NOT_FOUND, str(error)) from None
+    row = await services.db.writer.submit(revoke_keys, command, *command.keys())
+    return {"id": render("key", row.id), "name": row.name}
+
+
+async def enrol(services: Services, name: str | None = None, account: str | None = None) -> Mapping[str, Any]:
+    """`hub enrol`: a one-time code for a phone, as text and as a picture for the terminal."""
+    owner = await account_of(services, account)
+    new = new_enrolment(
+        owner.id, name, new_id=lambda: services.ids.next(services.clock.now()), random=secrets.token_bytes
+    )
+    view = await services.db.writer.submit(create_enrolment, new.command, *new.command.keys())
+    text = enrolment_text(services.config.base_url, new.token, services.tls_pin)
+    return {
+        "id": render("enrolment", view.id),
+        "text": text,
+        "expires_at": rfc3339(view.expires_at),
+        "picture": qr_terminal(text),
+    }
+
+
+async def status(services: Services, account: str | None = None) -> Mapping[str, Any]:
+    """`hub status`: what an operator wants to see first."""
+    owner = await account_of(services, account)
+    page = await services.db.read(list_devices, owner.id, now=services.clock.now())
+    return {
+        "account": owner.name,
+        "database": services.db.dialect,
+        "held": await services.db.read(find_fact, "hold") is not None,
+        "phones": [
+            {
+                "id": render("device", phone.id),
+                "name": phone.name,
+                "state": phone.state,
+                "last_seen_at": rfc3339(phone.last_seen_at) if phone.last_seen_at else None,
+                "lines": [line.number or line.name for line in phone.lines],
+                "risks": [risk.text for risk in phone.risks],
+            }
+            for phone in page.items
+        ],
+    }
+
+
+COMMANDS: Mapping[str, Command] = {
+    "account.create": account_create,
+    "account.list": account_list,
+    "key.create": key_create,
+    "key.list": key_list,
+    "key.revoke": key_revoke,
+    "enrol": enrol,
+    "status": status,
+    "backup": upkeep.backup,
+    "resume": upkeep.resume,
+}
+"""Every command by the name it has on the local socket."""
