@@ -148,6 +148,29 @@ def test_two_lanes_never_run_a_key_at_once_nor_out_of_order(
         assert order == sorted(order)
 
 
+def test_nobody_overtakes_a_command_that_waits_for_both_lanes(future: "asyncio.Future[object]") -> None:
+    queue = CommandQueue(2, 100)
+    one, other = _keys_of_two_lanes()
+    commands = [(one,), (other,), (one, other), (one,), (other,)]
+    for n, its_keys in enumerate(commands):
+        queue.put(Waiting(first, n, its_keys, future, 0.0))
+    assert (queue.waiting_in(0), queue.waiting_in(1)) == (1, 1)
+    applied: list[int] = []
+    while len(queue):
+        for lane in (0, 1):
+            taken = queue.take(lane, 1)
+            applied += [waiting.command for waiting in taken]
+            queue.done(taken)
+    assert sorted(applied) == [0, 1, 2, 3, 4]
+    assert applied.index(2) < applied.index(3)
+    assert applied.index(2) < applied.index(4)
+
+
+def _keys_of_two_lanes() -> tuple[str, str]:
+    by_lane = {hash(key) % 2: key for key in map(str, range(100))}
+    return by_lane[0], by_lane[1]
+
+
 def test_commands_without_a_common_key_use_both_lanes(future: "asyncio.Future[object]") -> None:
     queue = CommandQueue(2, 100)
     for n in range(10):
