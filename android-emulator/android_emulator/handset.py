@@ -21,7 +21,7 @@ from android_emulator.segments import divide
 from android_emulator.sim import InsertedSim, SimTray
 from android_emulator.store import Settings, Store, new_id
 from device_protocol.codec import decode_from_hub, encode
-from device_protocol.errors import UNKNOWN_FRAME, CloseReason, ProtocolError
+from device_protocol.errors import SILENT, UNKNOWN_FRAME, CloseReason, ProtocolError
 from device_protocol.frames import (
     App,
     Bye,
@@ -221,7 +221,7 @@ class Handset:
         if step.config is not None:
             self._configure(step.config)
         if step.close is not None and self._channel is not None:
-            self._channel.close(step.close.code, step.close.word)
+            self._close(self._channel, step.close)
         self.on_change()
 
     def _send(self, frame: PhoneFrame) -> None:
@@ -238,7 +238,14 @@ class Handset:
         self.session = self._rules.disconnected(self.session)
         if self._channel is not None:
             self._channel.send(encode(Bye(reason.code, reason.word)))
-            self._channel.close(reason.code, reason.word)
+            self._close(self._channel, reason)
+
+    def _close(self, channel: Channel, reason: CloseReason) -> None:
+        if reason is SILENT:
+            # Nobody is there to shake hands with.
+            channel.cut()
+        else:
+            channel.close(reason.code, reason.word)
 
     def _after(self, frame: HubFrame) -> None:
         if isinstance(frame, Welcome) and self.is_live:

@@ -7,9 +7,9 @@ channel: what was under way is sorted out by the next hello, as after a lost soc
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from http import HTTPStatus
 from typing import Final
 
-import httpx
 import msgspec
 
 from android_emulator.channel import Closed, OnText
@@ -116,7 +116,7 @@ class HttpChannel:
         try:
             await calls
         except HubError as error:
-            self._end(Closed(UNAUTHORIZED.code if error.status == httpx.codes.UNAUTHORIZED else None, str(error)))
+            self._end(Closed(UNAUTHORIZED.code if error.status == HTTPStatus.UNAUTHORIZED else None, str(error)))
         except (HubUnreachableError, msgspec.DecodeError) as error:
             self._end(Closed(None, str(error)))
 

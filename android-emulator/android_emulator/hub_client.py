@@ -1,11 +1,11 @@
 """The HTTP calls a phone makes to its hub: enrol, fetch an access token, and the two that stand in for a websocket."""
 
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from http import HTTPStatus
+from typing import Final
 
-import httpx
 import msgspec
 
+from android_emulator.http_call import Answer, http_call
 from android_emulator.tls import trust
 from device_protocol.enrolment import EnrolRequest, EnrolResponse, TokenRequest, TokenResponse
 from device_protocol.limits import HTTP_WAIT_MAX_SECONDS
@@ -15,8 +15,7 @@ TOKEN_PATH: Final = "/device/v1/token"
 EVENTS_PATH: Final = "/device/v1/events"
 JOBS_PATH: Final = "/device/v1/jobs"
 ANSWER_SECONDS: Final = 30
-
-_Answer = TypeVar("_Answer")
+"""Time for any call; that one which waits for frames may wait 25 s of it."""
 
 
 class HubError(Exception):
@@ -38,27 +37,12 @@ class HubUnreachableError(Exception):
 
 
 class HubClient:
-    """One hub, by its address and the keys its QR code named. Thousands of phones may share one `http`."""
+    """One hub, by its address and the keys its QR code named."""
 
-    def __init__(self, hub_url: str, pins: tuple[str, ...] = (), http: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, hub_url: str, pins: tuple[str, ...] = ()) -> None:
         self.hub_url = hub_url.rstrip("/")
         self.pins = pins
         self.trust = trust(pins) if self.hub_url.startswith("https:") else None
-        self._is_own = http is None
-        # Environment proxies are for the machine, not for the phones on it.
-        self._http = http or httpx.AsyncClient(verify=self.trust or False, timeout=ANSWER_SECONDS, trust_env=False)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        if self._is_own:
-            await self._http.aclose()
 
     async def enrol(self, request: EnrolRequest) -> EnrolResponse:
         """Raises HubError or HubUnreachableError; the same request may be sent again."""
@@ -73,37 +57,29 @@ class HubClient:
         return await self._post(EVENTS_PATH, body, access_token)
 
     async def wait_for_frames(self, access_token: str, session_no: int) -> bytes:
-        """The hub's next frames; an empty body of frames when none came in the time a call may wait."""
-        parameters = {"wait": str(HTTP_WAIT_MAX_SECONDS), "session_no": str(session_no)}
-        return await self._call("GET", JOBS_PATH, access_token, parameters=parameters)
+        """The hub's next frames; an empty list of frames when none came in the time a call may wait."""
+        path = f"{JOBS_PATH}?wait={HTTP_WAIT_MAX_SECONDS}&session_no={session_no}"
+        return await self._call("GET", path, access_token)
 
     async def _post(self, path: str, body: bytes, access_token: str | None = None) -> bytes:
-        return await self._call("POST", path, access_token, body=body)
+        return await self._call("POST", path, access_token, body)
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        access_token: str | None,
-        *,
-        body: bytes | None = None,
-        parameters: dict[str, str] | None = None,
-    ) -> bytes:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+    async def _call(self, method: str, path: str, access_token: str | None, body: bytes = b"") -> bytes:
+        headers = {"Content-Type": "application/json"} if body else {}
         if access_token is not None:
             headers["Authorization"] = f"Bearer {access_token}"
         try:
-            answer = await self._http.request(
-                method, self.hub_url + path, content=body, params=parameters, headers=headers
+            answer = await http_call(
+                method, self.hub_url + path, headers=headers, body=body, trust=self.trust, seconds=ANSWER_SECONDS
             )
-        except httpx.TransportError as error:
-            raise HubUnreachableError(f"{path}: {type(error).__name__} {error}".strip()) from error
-        if answer.status_code == httpx.codes.CONFLICT and path in (EVENTS_PATH, JOBS_PATH):
+        except (OSError, ValueError) as error:
+            raise HubUnreachableError(f"{path}: {error or type(error).__name__}") from error
+        if answer.status == HTTPStatus.CONFLICT and path.startswith((EVENTS_PATH, JOBS_PATH)):
             # An older session: the body says so in a `bye` frame.
-            return answer.content
-        if answer.status_code != httpx.codes.OK:
+            return answer.body
+        if answer.status != HTTPStatus.OK:
             raise _problem(answer)
-        return answer.content
+        return answer.body
 
 
 class _Problem(msgspec.Struct):
@@ -114,9 +90,9 @@ class _Problem(msgspec.Struct):
     detail: str = ""
 
 
-def _problem(answer: httpx.Response) -> HubError:
+def _problem(answer: Answer) -> HubError:
     try:
-        problem = msgspec.json.decode(answer.content, type=_Problem)
+        problem = msgspec.json.decode(answer.body, type=_Problem)
     except msgspec.DecodeError:
-        problem = _Problem(detail=answer.text[:200])
-    return HubError(answer.status_code, problem.code, problem.detail or problem.title)
+        problem = _Problem(detail=answer.body[:200].decode(errors="replace"))
+    return HubError(answer.status, problem.code, problem.detail or problem.title)

@@ -10,24 +10,22 @@ It keeps its memory when it is switched off, crashed and switched on again. Noth
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-
-import httpx
 
 from android_emulator.air import Air, MemoryAir
 from android_emulator.cell_network import CellNetwork, Text
 from android_emulator.channel import Channel, Closed
 from android_emulator.clock import PhoneClock
-from android_emulator.conditions import PATIENCE_SECONDS, Conditions
 from android_emulator.enrolling import complete, prepare, read_invitation
 from android_emulator.failpoints import Failpoints
 from android_emulator.handset import Handset
 from android_emulator.hub_client import HubClient
 from android_emulator.inbound import call_missed, mms_waits, text_received
 from android_emulator.misbehaviour import Misbehaviour
+from android_emulator.observation import ObservedPhone
 from android_emulator.radio import Radio, Service
 from android_emulator.radio_outcomes import OutcomeScript
 from android_emulator.sim import InsertedSim, SimCard, SimTray
@@ -35,19 +33,17 @@ from android_emulator.store import DurableStore, Store, VolatileStore
 from android_emulator.uplink import Timing, Transport, Uplink, describe
 from android_emulator.websocket import open_websocket
 from device_protocol.codec import encode
-from device_protocol.frames import App, Bye, Hello, JobState
+from device_protocol.frames import App, Bye, Hello
 from device_protocol.payloads import Payload, SimChanged
-from device_protocol.phone_store import PhoneJob, StoredEvent
 
 APP: Final = App("1.0.0-emulator", "14", "Handset Hub", "Emulated phone")
-_ALL_EVENTS: Final = 1_000_000
 
 
 def _silent(_sentence: str) -> None:
     """For phones whose steps nobody reads."""
 
 
-class EmulatedPhone:
+class EmulatedPhone(ObservedPhone):
     """One phone. Everything it is made of can be reached and bent: `radio`, `tray`, `clock`, `misbehaviour`."""
 
     def __init__(
@@ -60,7 +56,6 @@ class EmulatedPhone:
         clock: PhoneClock | None = None,
         timing: Timing | None = None,
         transport: Transport = "auto",
-        http: httpx.AsyncClient | None = None,
         os_segments_per_minute: int = 30,
         failpoints: Failpoints | None = None,
         app: App = APP,
@@ -70,6 +65,7 @@ class EmulatedPhone:
         """`store` is a file that survives the process, or a memory in this one. `os_segments_per_minute` 0 lifts Android's
         limit. `say` gets each step in plain words. Without `is_ticking` somebody else calls `tick` every few seconds.
         """
+        super().__init__()
         self.tray = SimTray()
         self.network = network or CellNetwork()
         self.air = air or MemoryAir()
@@ -78,16 +74,12 @@ class EmulatedPhone:
         self._memory: Path | VolatileStore = store or VolatileStore()
         self._timing = timing or Timing()
         self._transport: Transport = transport
-        self._http = http
         self._os_segments_per_minute = os_segments_per_minute
         self._failpoints = failpoints or Failpoints()
         self._app = app
         self._say = say
         self._is_ticking = is_ticking
-        self._handset: Handset | None = None
-        self._uplink: Uplink | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._conditions = Conditions(self.describe)
         for slot, card in enumerate(sims):
             self.tray.insert(slot, card)
 
@@ -123,7 +115,7 @@ class EmulatedPhone:
         handset.on_change = self._conditions.look_again
         self._handset = handset
         handset.start()
-        self._uplink = Uplink(handset, timing=self._timing, transport=self._transport, http=self._http, say=self._say)
+        self._uplink = Uplink(handset, timing=self._timing, transport=self._transport, say=self._say)
         self._tasks = [asyncio.create_task(self._uplink.run())]
         if self._is_ticking:
             self._tasks.append(asyncio.create_task(self._tick_for_ever()))
@@ -169,8 +161,8 @@ class EmulatedPhone:
         """
         handset = self.handset
         enrolment = prepare(handset.store, read_invitation(qr))
-        async with HubClient(enrolment.hub_url, enrolment.pins, self._http) as client:
-            enrolled = await complete(handset.store, enrolment, client, describe(handset))
+        client = HubClient(enrolment.hub_url, enrolment.pins)
+        enrolled = await complete(handset.store, enrolment, client, describe(handset))
         self._say(f"enrolled at {enrolled.hub_url} as {enrolled.device_id}")
         self.uplink.enrolled()
         return str(enrolled.device_id)
@@ -305,23 +297,6 @@ class EmulatedPhone:
     # --- how it stands
 
     @property
-    def handset(self) -> Handset:
-        """The running app. RuntimeError: the phone is off."""
-        if self._handset is None:
-            raise RuntimeError("this phone is off")
-        return self._handset
-
-    @property
-    def uplink(self) -> Uplink:
-        if self._uplink is None:
-            raise RuntimeError("this phone is off")
-        return self._uplink
-
-    @property
-    def store(self) -> Store:
-        return self.handset.store
-
-    @property
     def radio(self) -> Radio:
         return self.handset.radio
 
@@ -343,76 +318,6 @@ class EmulatedPhone:
     def last_closed(self) -> Closed | None:
         """How the last connection ended."""
         return self.uplink.last_closed
-
-    def jobs(self, recipient: str | None = None) -> list[PhoneJob]:
-        """Jobs in the phone's memory, finished ones too, in the order they came."""
-        unsettled = {job.id: job for job in self.store.unsettled_jobs()}
-        known = {job.id: job for job in self.store.past_jobs(0, _ALL_EVENTS)} | unsettled
-        return [job for job in known.values() if recipient in (None, job.job.to)]
-
-    def events(self, event_type: str | None = None) -> list[StoredEvent]:
-        """Events on the phone's disk, acknowledged or not, by number."""
-        return [event for event in self.store.events(0, _ALL_EVENTS) if event_type in (None, event.event_type)]
-
-    def describe(self) -> str:
-        """One sentence on how things stand, for errors."""
-        if self._handset is None:
-            return "The phone is off."
-        facts = self.store.facts()
-        states = ", ".join(f"{job.job.to}={job.state.value}" for job in self.store.unsettled_jobs()) or "none"
-        return (
-            f"The phone is {self._handset.session.state.value}, connection {facts.connect}, events {facts.acked} of "
-            f"{facts.next_number - 1} acknowledged, open jobs: {states}, last end: {self.uplink.last_closed}."
-        )
-
-    # --- waiting
-
-    async def until(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-        """Return once `holds()`; looked at after each step of this phone. TimeoutError names `what`."""
-        await self._conditions.until(holds, what, seconds)
-
-    async def wait_online(self) -> None:
-        await self.until(lambda: self.is_online, "the phone is online")
-
-    async def wait_offline(self) -> None:
-        await self.until(lambda: not self.is_online, "the phone is offline")
-
-    async def wait_reconnected(self, connections: int) -> None:
-        """Online in a later connection than the first `connections` of this process (`uplink.connections`)."""
-        await self.until(
-            lambda: self.is_online and self.uplink.connections > connections, "the phone has connected again"
-        )
-
-    async def wait_job(self, recipient: str, *states: JobState, text: str | None = None) -> PhoneJob:
-        """The first job to a recipient in one of these states (any without), optionally with this very text."""
-        found: list[PhoneJob] = []
-
-        def holds() -> bool:
-            found[:] = [
-                job
-                for job in self.jobs(recipient)
-                if (not states or job.state in states) and text in (None, job.job.text)
-            ]
-            return bool(found)
-
-        wanted = " or ".join(state.value for state in states) or "known"
-        await self.until(holds, f"a job to {recipient} is {wanted}")
-        return found[0]
-
-    async def wait_sent(self, recipient: str, *, text: str | None = None) -> PhoneJob:
-        """The radio took every segment of a text to this recipient."""
-        return await self.wait_job(recipient, JobState.SENT, text=text)
-
-    async def wait_event(self, event_type: str, count: int = 1) -> Sequence[StoredEvent]:
-        """So many events of a type are on the phone's disk."""
-        await self.until(lambda: len(self.events(event_type)) >= count, f"{count} event(s) {event_type}")
-        return self.events(event_type)
-
-    async def wait_acknowledged(self) -> None:
-        """The hub has every event of this phone."""
-        await self.until(
-            lambda: self.store.facts().acked >= self.store.facts().next_number - 1, "every event is acknowledged"
-        )
 
     # --- inside
 

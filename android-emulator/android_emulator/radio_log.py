@@ -67,7 +67,11 @@ class RadioLog:
         self._ready.register(connection, selectors.EVENT_READ, _Phone(connection))
 
     def _read(self, phone: _Phone) -> list[tuple[socket.socket, Segment]]:
-        piece = phone.connection.recv(1 << 16)
+        try:
+            piece = phone.connection.recv(1 << 16)
+        except ConnectionResetError:
+            # Killed before it read its confirmations; what it had written was read before this.
+            piece = b""
         if not piece:
             self._ready.unregister(phone.connection)
             phone.connection.close()

@@ -4,9 +4,8 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Literal
-
-import httpx
 
 from android_emulator.channel import Channel, Closed, ConnectError
 from android_emulator.enrolling import AccessTokens, complete
@@ -14,7 +13,7 @@ from android_emulator.handset import Handset
 from android_emulator.http_channel import HttpChannel
 from android_emulator.hub_client import HubClient, HubError, HubUnreachableError
 from android_emulator.store import Enrolment
-from android_emulator.websocket import open_websocket
+from android_emulator.websocket import WebSocketChannel, open_websocket
 from device_protocol.enrolment import DeviceDescription
 from device_protocol.errors import After, after_close
 from device_protocol.phone_side import http_retry_delay, reconnect_delay
@@ -59,7 +58,6 @@ class Uplink:
         *,
         timing: Timing,
         transport: Transport,
-        http: httpx.AsyncClient | None,
         say: Callable[[str], None],
     ) -> None:
         self.channel: Channel | None = None
@@ -72,7 +70,6 @@ class Uplink:
         self._handset = handset
         self._timing = timing
         self._transport = transport
-        self._http = http
         self._say = say
         self._tokens = AccessTokens(handset.store)
         self._client: HubClient | None = None
@@ -81,18 +78,18 @@ class Uplink:
         self._attempt = 0
         self._socket_failures = 0
 
+    @property
+    def is_on_websocket(self) -> bool:
+        return isinstance(self.channel, WebSocketChannel)
+
     async def run(self) -> None:
         """Connect, converse, try again, until cancelled."""
-        try:
-            while True:
-                enrolment = self._handset.store.enrolment()
-                if enrolment is None:
-                    await self._enrolled.wait()
-                    continue
+        while True:
+            enrolment = self._handset.store.enrolment()
+            if enrolment is None:
+                await self._enrolled.wait()
+            else:
                 await self._rest(await self._try(enrolment))
-        finally:
-            if self._client is not None:
-                await self._client.aclose()
 
     def enrolled(self) -> None:
         """There is a new enrolment: drop what belonged to the old one and connect."""
@@ -112,7 +109,7 @@ class Uplink:
         enrolment = self._handset.store.enrolment()
         if enrolment is None:
             raise HubError(401, "not_enrolled", "this phone is not enrolled")
-        client = await self._client_for(enrolment)
+        client = self._client_for(enrolment)
         return client, await self._tokens.token(client, self._handset.clock.elapsed_seconds())
 
     # --- one try
@@ -120,7 +117,7 @@ class Uplink:
     async def _try(self, enrolment: Enrolment) -> float:
         """Connect and converse until the end; returns the seconds to wait then."""
         try:
-            client = await self._client_for(enrolment)
+            client = self._client_for(enrolment)
             if enrolment.device_id is None:
                 await complete(self._handset.store, enrolment, client, describe(self._handset))
             token = await self._tokens.token(client, self._handset.clock.elapsed_seconds())
@@ -133,13 +130,10 @@ class Uplink:
             return self._after_failure(f"no connection: {error}", self._after_refusal(error))
         return self._after_end(await self._converse(channel))
 
-    async def _client_for(self, enrolment: Enrolment) -> HubClient:
+    def _client_for(self, enrolment: Enrolment) -> HubClient:
         known = self._client
         if known is None or (known.hub_url, known.pins) != (enrolment.hub_url, enrolment.pins):
-            if known is not None:
-                await known.aclose()
-            self._client = HubClient(enrolment.hub_url, enrolment.pins, self._http)
-            return self._client
+            self._client = known = HubClient(enrolment.hub_url, enrolment.pins)
         return known
 
     async def _open(self, client: HubClient, token: str) -> Channel:
@@ -149,7 +143,7 @@ class Uplink:
             return await self._open_socket(client, token)
         except ConnectError as error:
             self._socket_failures += 1
-            is_worth_http = self._socket_failures >= SOCKET_TRIES and error.status != httpx.codes.UNAUTHORIZED
+            is_worth_http = self._socket_failures >= SOCKET_TRIES and error.status != HTTPStatus.UNAUTHORIZED
             if self._transport == "auto" and is_worth_http:
                 return self._open_http(client, token)
             raise
@@ -182,7 +176,8 @@ class Uplink:
         if not isinstance(channel, HttpChannel):
             return await asyncio.shield(channel.closed)
         try:
-            return await asyncio.wait_for(asyncio.shield(channel.closed), self._timing.fallback)
+            async with asyncio.timeout(self._timing.fallback):
+                return await asyncio.shield(channel.closed)
         except TimeoutError:
             channel.cut()
             return Closed(None, "time to try the websocket again")
@@ -208,7 +203,7 @@ class Uplink:
         return self._delay(after)
 
     def _after_refusal(self, error: ConnectError) -> After:
-        if error.status == httpx.codes.UNAUTHORIZED:
+        if error.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.forget()
             return After.TOKEN
         return After.RECONNECT

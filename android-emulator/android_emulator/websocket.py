@@ -36,15 +36,15 @@ async def open_websocket(
     channel = WebSocketChannel(protocol, access_token, on_text, loop)
     try:
         async with asyncio.timeout(OPEN_SECONDS):
-            await loop.create_connection(
-                lambda: channel, uri.host, uri.port, ssl=trust if uri.secure else None, server_hostname=None
-            )
+            await loop.create_connection(lambda: channel, uri.host, uri.port, ssl=trust if uri.secure else None)
             await channel.opened
     except TimeoutError as error:
-        channel.cut()
         raise ConnectError(f"no answer to the websocket request in {OPEN_SECONDS} s") from error
     except OSError as error:
         raise ConnectError(f"{uri.host}:{uri.port}: {error}") from error
+    finally:
+        if not channel.is_open:
+            channel.cut()
     return channel
 
 
@@ -63,6 +63,11 @@ class WebSocketChannel(asyncio.Protocol):
         self._fragments: list[bytes | bytearray | memoryview] = []
         self._is_text = True
         self._is_deaf = False
+        self._cutting: asyncio.TimerHandle | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._protocol.state is State.OPEN
 
     # --- what a phone does
 
@@ -77,9 +82,12 @@ class WebSocketChannel(asyncio.Protocol):
             self._flush()
 
     def close(self, code: int, reason: str) -> None:
-        if self._protocol.state is State.OPEN:
+        if self._is_deaf:
+            self.cut()
+        elif self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
+            self._cut_later()
 
     def cut(self) -> None:
         if self._transport is not None:
@@ -120,6 +128,8 @@ class WebSocketChannel(asyncio.Protocol):
         if self._protocol.state is not State.CLOSED:
             self._protocol.receive_eof()
         self._refuse(ConnectError(f"the connection ended before it was open: {error or 'no answer'}"))
+        if self._cutting is not None:
+            self._cutting.cancel()
         if not self.closed.done():
             self.closed.set_result(_how_it_closed(self._protocol))
 
@@ -132,8 +142,8 @@ class WebSocketChannel(asyncio.Protocol):
             elif isinstance(event, Frame):
                 self._take_frame(event)
         self._flush()
-        if self._protocol.close_expected() and self._transport is not None:
-            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+        if self._protocol.close_expected():
+            self._cut_later()
 
     def _take_answer(self, answer: Response) -> None:
         refused = self._protocol.handshake_exc
@@ -162,6 +172,11 @@ class WebSocketChannel(asyncio.Protocol):
         if frame.fin:
             whole, self._fragments = b"".join(self._fragments), []
             self._on_text(whole.decode(errors="replace") if self._is_text else whole)
+
+    def _cut_later(self) -> None:
+        """The hub ends the TCP connection after the closing handshake; if it does not, the phone does."""
+        if self._cutting is None:
+            self._cutting = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.cut)
 
     def _flush(self) -> None:
         if self._transport is None:
