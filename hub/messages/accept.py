@@ -27,7 +27,6 @@ from hub.messages.threads import conversation_id, merged
 from hub.storage.conversations import Touch, touch_conversations
 from hub.storage.messages import Hop, MessageRow, insert_hops, insert_messages
 from hub.storage.messages_batches import BatchRow, claim_keys, find_keys, insert_batches
-from hub.storage.messages_lines import lines_by_id
 from hub.storage.transaction import Done, Refused, Tx
 from hub.storage.writer import Writer
 from hub.webhooks.outbox import publish
@@ -68,12 +67,13 @@ def accept(tx: Tx, commands: Sequence[PreparedSend]) -> list[Done[Accepted] | Re
             outcomes[place] = answer_again(answers[key], command)
         elif key is None or first_of.setdefault(key, place) == place:
             fresh.append(place)
-    for place, planned in zip(fresh, _plan(tx, [commands[place] for place in fresh]), strict=True):
+    book = LineBook(tx)
+    for place, planned in zip(fresh, _plan(tx, book, [commands[place] for place in fresh]), strict=True):
         if isinstance(planned, Refused):
             outcomes[place] = planned
         else:
             plans[place] = planned
-    for place, outcome in _store(tx, plans).items():
+    for place, outcome in _store(tx, book, plans).items():
         outcomes[place] = outcome
     _answer_repeats(tx, commands, outcomes)
     failpoint("accept.before_commit")
@@ -91,9 +91,8 @@ def _answer_repeats(tx: Tx, commands: Sequence[PreparedSend], outcomes: list[Don
 # --- planning ------------------------------------------------------------------------------------------------------------
 
 
-def _plan(tx: Tx, commands: Sequence[PreparedSend]) -> list[_Plan | Refused]:
+def _plan(tx: Tx, book: LineBook, commands: Sequence[PreparedSend]) -> list[_Plan | Refused]:
     """Lines, threads and rows of each request; nothing is written yet."""
-    book = LineBook(tx)
     wishes = [
         [
             Wish(command.request.account_id, command.request.sender, one.address.value)
@@ -117,7 +116,7 @@ def _plan_one(tx: Tx, book: LineBook, command: PreparedSend, wishes: Sequence[Wi
         row = copy.copy(template)
         row.id, row.peer = recipient.message_id, wish.peer
         _place(row, routed, request.sender)
-        if row.line_id is not None and row.state == Status.QUEUED:
+        if row.line_id is not None and row.state == "queued":
             book.join(wish, row.line_id, row.segments)
         hops += _notes(tx, row, routed, request.sender)
         rows.append(row)
@@ -219,7 +218,7 @@ def _result(given: Given, row: MessageRow | None) -> RecipientResult:
 # --- storing -------------------------------------------------------------------------------------------------------------
 
 
-def _store(tx: Tx, plans: dict[int, _Plan]) -> dict[int, Done[Accepted] | Refused]:
+def _store(tx: Tx, book: LineBook, plans: dict[int, _Plan]) -> dict[int, Done[Accepted] | Refused]:
     """Write all plans; the outcome of each, by its place in the batch."""
     lost = _claim_keys(tx, plans)
     kept = {place: plan for place, plan in plans.items() if place not in lost}
@@ -228,7 +227,7 @@ def _store(tx: Tx, plans: dict[int, _Plan]) -> dict[int, Done[Accepted] | Refuse
     insert_messages(tx.conn, rows)
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
     insert_hops(tx.conn, [hop for plan in kept.values() for hop in plan.hops])
-    shared = [*_announce(tx, rows), *_wake(rows)]
+    shared = [*_announce(tx, book, rows), *_wake(rows)]
     outcomes: dict[int, Done[Accepted] | Refused] = dict(lost)
     for place, plan in kept.items():
         outcomes[place] = Done(plan.accepted, (*shared, _hint(plan)))
@@ -270,13 +269,14 @@ def _touch(row: MessageRow) -> Touch | None:
     return Touch(row.conversation_id, row.account_id, row.line_id, row.peer, row.created_at, row.id, "mt", 0)
 
 
-def _announce(tx: Tx, rows: Sequence[MessageRow]) -> Sequence[Effect]:
-    queued = [row for row in rows if row.state == Status.QUEUED]
-    accounts, line_ids = {row.account_id for row in queued}, {row.line_id for row in queued if row.line_id}
-    lines = lines_by_id(tx.conn, accounts, line_ids)
+def _announce(tx: Tx, book: LineBook, rows: Sequence[MessageRow]) -> Sequence[Effect]:
     return publish(
         tx,
-        [message_event(tx.new_id(), EventType.SMS_QUEUED, row, lines.get(row.line_id or ""), tx.now) for row in queued],
+        [
+            message_event(tx.new_id(), EventType.SMS_QUEUED, row, book.line(row.account_id, row.line_id), tx.now)
+            for row in rows
+            if row.state == "queued"
+        ],
     )
 
 
@@ -284,7 +284,7 @@ def _wake(rows: Sequence[MessageRow]) -> list[Effect]:
     """Dispatch has work on these lines now, and at these times."""
     lines: dict[str, set[str]] = {}
     for row in rows:
-        if row.state == Status.QUEUED:
+        if row.state == "queued":
             lines.setdefault(row.account_id, set()).add(row.line_id or "")
     effects: list[Effect] = [
         WakeDispatch(account_id, () if "" in ids else tuple(sorted(ids))) for account_id, ids in lines.items()

@@ -111,6 +111,8 @@ class Dispatcher:
         accounts, self._accounts = self._accounts, set()
         is_everything, self._is_everything = self._is_everything, False
         phones = self._over()
+        if not self._sessions.online_devices():
+            return set()  # nobody to offer to: whoever connects is offered to by the wake-up of the hello
         unknown = {line for line in lines if line not in self._places}
         if is_everything or unknown or accounts:
             self._remember(await self._db.read(_read_places, unknown, accounts, is_everything), phones)

@@ -1,11 +1,13 @@
 """Which thread a message is in: one per line and peer, with an id that follows from them."""
 
 import hashlib
+from functools import lru_cache
 
 from hub.core.ids import from_hex30
 from hub.storage.conversations import Touch
 
 
+@lru_cache(maxsize=8192)
 def conversation_id(account_id: str, line_id: str, peer: str) -> str:
     """The id of the thread between this line and this peer.
 

@@ -92,6 +92,7 @@ _READY_ACCOUNTS = (
     .distinct()
 )
 _OF_ACCOUNT = _LINES.where(LINE.c.account_id == bindparam("account_id")).order_by(LINE.c.id)
+_FIRST_OF_ACCOUNT = _OF_ACCOUNT.limit(SAMPLE + 1)
 _COUNT_READY = (
     select(func.count())
     .select_from(LINE)
@@ -156,12 +157,13 @@ def ready_accounts(conn: Connection, account_ids: Collection[str], now: UtcMs) -
 
 def sample_of_account(conn: Connection, account_id: str, now: UtcMs, random: float) -> list[LineRow]:
     """Up to 64 lines of an account: those that could send when there are more, else all. `random` in [0, 1) picks which."""
+    few = _rows(conn.execute(_FIRST_OF_ACCOUNT, {"account_id": account_id}))
+    if len(few) <= SAMPLE:
+        return few
     count = conn.execute(_COUNT_READY, {"account_id": account_id}).scalar_one()
-    if count <= SAMPLE:
-        return lines_of_account(conn, account_id)
-    skip = int((count - SAMPLE + 1) * random)
+    skip = int(max(count - SAMPLE + 1, 0) * random)
     sample = _rows(conn.execute(_SAMPLE, {"account_id": account_id, "now": now, "skip": skip}))
-    return sample or lines_of_account(conn, account_id)
+    return sample or few
 
 
 def settings_of(conn: Connection, account_ids: Collection[str]) -> dict[str, str]:

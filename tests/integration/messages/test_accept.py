@@ -122,7 +122,6 @@ def test_without_any_line_a_text_waits_for_one(world: World) -> None:
     message_id = world.send(PEER)
     message = world.message(message_id)
     assert (message.state, message.line_id, message.conversation_id) == ("queued", None, None)
-    assert world.kinds(message_id) == ["no_line"]
     assert WakeDispatch(ACCOUNT) in world.effects
 
 
