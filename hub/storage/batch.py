@@ -87,6 +87,8 @@ class BatchRunner:
         self._ids = ids
         self._patience_seconds = patience_seconds
         self._connection: Connection | None = None
+        self.is_failing = False
+        """The last batch failed because the database was away or took nothing."""
         mark = "?" if dialect == "sqlite" else "%s"
         self._claim = (
             f"insert into {table_of(WriteBatch).name} (id, at) values ({mark}, {mark}) on conflict (id) do nothing"
@@ -95,8 +97,11 @@ class BatchRunner:
     def run(self, batch: Sequence[Waiting]) -> list[Ending]:
         """Apply a batch given in arrival order; one ending per command, in the same order. Raises nothing."""
         try:
-            return list(self._run_until_known(batch))
+            outcomes = self._run_until_known(batch)
+            self.is_failing = False
+            return list(outcomes)
         except _Away as away:
+            self.is_failing = True
             return [Failed(_unavailable(away)) for _ in batch]
         except Exception as error:
             if len(batch) == 1:

@@ -8,6 +8,7 @@ PostgreSQL: psycopg 3, one snapshot per read, time limits on everything, so that
 an error instead of a hanging thread.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -91,7 +92,7 @@ def require_open_transaction(connection: Connection) -> None:
 
 def _sqlite_engine(url: str, purpose: Purpose) -> Engine:
     path = sqlite_path(url)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _create_private(path)
     engine = create_engine(
         f"sqlite+pysqlite:///{path}",
         poolclass=NullPool,
@@ -101,6 +102,12 @@ def _sqlite_engine(url: str, purpose: Purpose) -> Engine:
     event.listen(engine, "connect", _sqlite_options(purpose))
     event.listen(engine, "begin", _begin_immediate if purpose == "write" else _begin_deferred)
     return engine
+
+
+def _create_private(path: Path) -> None:
+    """Texts and numbers are nobody else's business: only this user may read the file, and SQLite gives its log the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def _sqlite_options(purpose: Purpose) -> Callable[[sqlite3.Connection, Any], None]:

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from prometheus_client import Histogram
+
 from hub.core.effects import Effect
 from hub.log import get_logger
 from hub.storage.batch import BatchRunner, Ending, Failed
@@ -28,6 +30,15 @@ ENOUGH_WAITING = 256
 MOST_IN_BATCH = 1024
 """SQLite gains nothing beyond, and the first command of a batch waits for its last one."""
 
+BATCH_COMMANDS = Histogram(
+    "hub_batch_commands", "Commands in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+)
+BATCH_SECONDS = Histogram(
+    "hub_batch_seconds",
+    "Time to apply and commit a batch.",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5, 30),
+)
+
 
 class Writer:
     """Applies commands in group commits. `submit` and `submit_soon` are called on the event loop only.
@@ -37,6 +48,7 @@ class Writer:
 
     def __init__(self, runners: Sequence[BatchRunner], *, limit: int, window_seconds: float) -> None:
         self._queue = CommandQueue(len(runners), limit)
+        self._runners = tuple(runners)
         self._window_seconds = window_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_effects: Callable[[Sequence[Effect]], None] = _no_effects
@@ -82,14 +94,22 @@ class Writer:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last batch failed because the database was away or took nothing."""
+        return any(runner.is_failing for runner in self._runners)
+
     def _work(self, lane: int, runner: BatchRunner) -> None:
         while self._queue.wait(lane):
             if self._queue.waiting_in(lane) < ENOUGH_WAITING:
                 time.sleep(self._window_seconds)
             batch = self._queue.take(lane, MOST_IN_BATCH)
+            started = time.perf_counter()
             endings = runner.run(batch)
             self._answer(batch, endings)
             self._queue.done(batch)
+            BATCH_COMMANDS.observe(len(batch))
+            BATCH_SECONDS.observe(time.perf_counter() - started)
             if self.after_batch is not None:
                 self.after_batch(runner)
         runner.disconnect()

@@ -1,6 +1,7 @@
 """Opening and closing: one server per SQLite file, ids that go on above the stored ones, errors in sentences."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,8 @@ def test_ids_go_on_above_the_stored_ones_when_the_clock_was_set_back(db: Databas
 def test_migrate_makes_an_empty_database_ready(tmp_path: Path, clock: FakeClock, ids: IdSource) -> None:
     db = Database.open(f"sqlite:///{tmp_path / 'new' / 'hub.db'}", clock=clock, ids=ids)
     assert db.migrate() == "0001"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()}
+    assert set(modes.values()) == {0o600}, "texts and numbers are nobody else's business"
     with db.write_engine.connect() as connection:
         found = {row[0] for row in connection.exec_driver_sql("select name from sqlite_master where type = 'table'")}
     assert set(METADATA.tables) <= found

@@ -290,3 +290,21 @@ async def test_a_read_sees_one_moment(db: Database) -> None:
     go_on.set()
     before, after = await reading
     assert before == after == {"a": (1, "+")}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_full_disk_fails_everybody_and_is_forgotten_when_there_is_room(db: Database) -> None:
+    def fill_up(tx: Tx, commands: Sequence[Add]) -> list[Done[int] | Refused]:
+        (pages,) = tx.conn.exec_driver_sql("pragma page_count").one()
+        tx.conn.exec_driver_sql(f"pragma max_page_count = {pages}")
+        tx.conn.exec_driver_sql("create table no_room_for_this (x)")
+        return add(tx, commands)
+
+    failing = [db.writer.is_failing]
+    with pytest.raises(HubError) as full:
+        await db.writer.submit(fill_up, Add("a", 1))
+    assert full.value.code == "storage_unavailable"
+    failing.append(db.writer.is_failing)
+    assert await db.writer.submit(add, Add("a", 1)) == 1
+    failing.append(db.writer.is_failing)
+    assert failing == [False, True, False]
