@@ -22,6 +22,7 @@ from hub.core.effects import ClosePhone, CredentialsChanged, LiveHint, Publish, 
 from hub.core.errors import Code, HubError
 from hub.core.ids import IdSource
 from hub.core.ports import Worker
+from hub.dialects.native_v1.serving import PathRoute
 from hub.edge import Edge
 from hub.http import problem_response
 from hub.live import Hint, Live
@@ -125,12 +126,27 @@ class Hub:
             path: app for transport in self._transports for path, app in transport.sockets(services).items()
         }
         self._workers = Workers(self._background_loops())
-        self._http = Edge(self._starlette())
+        self._routed = self._starlette()
+        self._direct: Mapping[str, ASGIApp] = {
+            route.path: route.app
+            for route in self._routed.routes
+            if isinstance(route, PathRoute) and "{" not in route.path
+        }
+        self._http = Edge(self._dispatch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = self._sockets.get(scope["path"]) if scope["type"] == "websocket" else None
         # A phone's socket goes past Starlette: its WebSocket object and routing would cost 6 KiB for each idle phone.
         await (socket or self._http)(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A path of the native API without ids goes straight to its application: routing would cost as much as the rest of it."""
+        app = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        if app is None:
+            await self._routed(scope, receive, send)
+        else:
+            scope["path_params"] = {}
+            await app(scope, receive, send)
 
     def before_stop(self) -> None:
         """The server is about to stop: end what would otherwise stay open for ever."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Awaitable
 
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.log import bind_trace
@@ -16,8 +18,13 @@ from hub.metrics import REQUEST_SECONDS, REQUESTS
 
 _TRACE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What is counted by its own name: a caller can make up methods, and each would be a time series."""
+
 DOORS = ("/v1/", "/device/", "/ui/", "/api/", "/3rdparty/", "/mobile/", "/2010-04-01/", "/sms/", "/providers/")
 """First path segments that get their own label in metrics; everything else is `other`."""
+_LABELS = {door: door.strip("/") for door in DOORS}
 
 
 class Edge:
@@ -25,6 +32,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,15 +44,25 @@ class Edge:
         started = time.perf_counter()
         door = door_of(scope["path"])
         header = (b"x-trace-id", trace_id.encode())
+        count = self._count
 
-        async def answer(message: Message) -> None:
+        def answer(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), header, (b"x-content-type-options", b"nosniff")]
-                REQUESTS.labels(door, scope["method"], message["status"]).inc()
-                REQUEST_SECONDS.labels(door).observe(time.perf_counter() - started)
-            await send(message)
+                message["headers"] = [*message.get("headers", ()), header, NO_SNIFFING]
+                count(door, scope["method"], message["status"], time.perf_counter() - started)
+            return send(message)
 
         await self._app(scope, receive, answer)
+
+    def _count(self, door: str, method: str, status: int, seconds: float) -> None:
+        method = method if method in METHODS else "other"
+        key = (door, method, status)
+        found = self._counters.get(key)
+        if found is None:
+            # Finding a metric by its labels costs more than counting; these are kept.
+            found = self._counters[key] = (REQUESTS.labels(door, method, status), REQUEST_SECONDS.labels(door))
+        found[0].inc()
+        found[1].observe(seconds)
 
 
 def trace_id_of(scope: Scope) -> str:
@@ -59,4 +77,4 @@ def trace_id_of(scope: Scope) -> str:
 
 def door_of(path: str) -> str:
     """A label for metrics with few values."""
-    return next((door.strip("/") for door in DOORS if path.startswith(door)), "other")
+    return _LABELS.get(path[: path.find("/", 1) + 1], "other")

@@ -8,11 +8,11 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from hub.core.clock import rfc3339
 
@@ -20,6 +20,8 @@ NEVER_LOGGED = frozenset(
     {"text", "body", "secret", "token", "authorization", "password", "key", "signature", "payload"}
 )
 """Field names whose value is replaced whole, whatever it holds."""
+
+_trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
 _NUMBER = re.compile(r"(?<![\w.:-])\+?\d{7,15}(?![\w.:-])")
 """What looks like a phone number inside any logged text; ids and times do not."""
@@ -61,7 +63,7 @@ def configure_logs(level: str, form: str, now: Any) -> None:
     renderer: Any = _as_json if form == "json" else structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _traced,
             _Stamp(now),
             structlog.processors.format_exc_info,
             redact,
@@ -91,5 +93,10 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
 
 def bind_trace(trace_id: str) -> None:
     """From here on in this task, every log line carries this trace id."""
-    clear_contextvars()
-    bind_contextvars(trace_id=trace_id)
+    _trace_id.set(trace_id)
+
+
+def _traced(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if trace_id := _trace_id.get():
+        event.setdefault("trace_id", trace_id)
+    return event

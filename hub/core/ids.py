@@ -56,6 +56,7 @@ PREFIXES: Mapping[Kind, str] = MappingProxyType(
 )
 
 RANDOM_BYTES = 9
+IDS_PER_DRAW = 256
 MAX_MS = (1 << 48) - 1
 _RANDOM_BITS = 72
 _RANDOM_SPACE = 1 << _RANDOM_BITS
@@ -104,18 +105,26 @@ class IdSource:
 
     def __init__(self, high_water: UtcMs, randbytes: Callable[[int], bytes]) -> None:
         self._randbytes = randbytes
+        self._pool = memoryview(b"")
         self._lock = threading.Lock()
         self._last = ((_bounded(high_water) + 1) << _RANDOM_BITS) - 1
 
     def next(self, now: UtcMs) -> str:
         """One id, above every id handed out before."""
-        random = int.from_bytes(self._randbytes(RANDOM_BYTES), "big")
         with self._lock:
+            random = self._random()
             value = (_bounded(now) << _RANDOM_BITS) | random
             if value >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
                 value = self._after_last(random)
             self._last = value
         return _encode(value)
+
+    def _random(self) -> int:
+        """72 random bits; asked of the system for many ids at once, because the call costs more than the rest of an id."""
+        if not self._pool:
+            self._pool = memoryview(self._randbytes(RANDOM_BYTES * IDS_PER_DRAW))
+        taken, self._pool = self._pool[:RANDOM_BYTES], self._pool[RANDOM_BYTES:]
+        return int.from_bytes(taken, "big")
 
     def _after_last(self, random: int) -> int:
         """Above the last id although the clock says no later: a random step on, spilling into the next millisecond if need be."""

@@ -21,7 +21,8 @@ from hub.devices.streams import Stream, empty_row, gap_rows
 from hub.messages.handover import Settlement, Wanted, jobs_of, settle
 from hub.storage import devices as stored
 from hub.storage import devices_events as events_stored
-from hub.storage.devices import ConnectionRow, DeviceRow, NoticeRow
+from hub.storage.devices import ConnectionRow, DeviceRow, GapRow, NoticeRow
+from hub.storage.devices_events import StreamRow
 from hub.storage.facts import find_fact
 from hub.storage.transaction import Done, Refused, Tx
 from hub.webhooks.outbox import NewEvent, publish
@@ -108,6 +109,9 @@ class _Round:
         self._streams = events_stored.streams_of(tx.conn, ids)
         self._is_held = find_fact(tx.conn, "hold") is not None
         self._changed: list[DeviceRow] = []
+        self._written: list[StreamRow] = []
+        self._forgotten: list[tuple[str, str]] = []
+        self._gaps: list[GapRow] = []
         self._connections: list[ConnectionRow] = []
         self._notices: list[NoticeRow] = []
         self._sims: list[SimReport] = []
@@ -169,7 +173,6 @@ class _Round:
     def _write_streams(self, device: DeviceRow, streams: dict[str, Stream], answer: Welcomed) -> None:
         kept = {memory.stream for memory in answer.memory.streams}
         current = answer.memory.streams[-1].stream
-        rows = []
         for memory in answer.memory.streams:
             known = streams.get(memory.stream)
             if known is not None and known.memory == memory and memory.stream != current:
@@ -179,10 +182,9 @@ class _Round:
             row = stream.row()
             if memory.stream == current:
                 row.used_no = answer.memory.session_no
-            rows.append(row)
-        events_stored.put_streams(self._tx, rows)
-        events_stored.forget_streams(self._tx.conn, [(device.id, stream) for stream in streams if stream not in kept])
-        stored.insert_gaps(self._tx.conn, gap_rows(self._tx, device.account_id, device.id, answer.gaps))
+            self._written.append(row)
+        self._forgotten += [(device.id, stream) for stream in streams if stream not in kept]
+        self._gaps += gap_rows(self._tx, device.account_id, device.id, answer.gaps)
 
     def _describe(self, device: DeviceRow, command: SayHello, answer: Welcomed) -> None:
         """Bring the row up to what the phone says, and note the new connection."""
@@ -213,7 +215,10 @@ class _Round:
 
     def _write(self) -> tuple[Effect, ...]:
         conn = self._tx.conn
-        stored.write_devices(conn, self._changed)
+        stored.write_hellos(conn, self._changed)
+        events_stored.put_streams(self._tx, self._written)
+        events_stored.forget_streams(conn, self._forgotten)
+        stored.insert_gaps(conn, self._gaps)
         stored.insert_connections(conn, self._connections)
         stored.insert_notices(conn, self._notices)
         return apply_sims(self._tx, self._sims) + publish(self._tx, self._events)

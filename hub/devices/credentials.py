@@ -51,12 +51,13 @@ def exchange_secret(tx: Tx, commands: Sequence[ExchangeSecret]) -> list[Done[Exc
     """Move each device's nonce on. A wrong secret and an unknown device are answered alike: `unauthenticated`."""
     devices = stored.lock_devices(tx.conn, {command.device_id for command in commands})
     outcomes = [_exchange(tx, devices.get(command.device_id), command) for command in commands]
-    changed = {
-        command.device_id: devices[command.device_id]
-        for command, outcome in zip(commands, outcomes, strict=True)
-        if isinstance(outcome, Done)
-    }
-    stored.write_devices(tx.conn, changed.values())
+    rotated: dict[str, DeviceRow] = {}
+    suspended: dict[str, DeviceRow] = {}
+    for command, outcome in zip(commands, outcomes, strict=True):
+        if isinstance(outcome, Done):
+            (suspended if outcome.value.is_clone else rotated)[command.device_id] = devices[command.device_id]
+    stored.write_nonces(tx.conn, rotated.values())
+    stored.write_devices(tx.conn, suspended.values())
     return outcomes
 
 

@@ -235,7 +235,8 @@ class _Placing:
         self._device = report.device
         settings = read_settings(stored.lock_account(tx.conn, report.device.account_id) or "{}")
         self._facts = sim_facts(report.sims, settings.default_region)
-        self._lines = stored.lock_lines(tx.conn, report.device.account_id)
+        numbers = {fact.number for fact in self._facts if fact.number is not None}
+        self._lines = stored.lock_lines_near(tx.conn, report.device.account_id, report.device.id, numbers)
         self._before = {line.id: msgspec.structs.replace(line) for line in self._lines}
         self._notices: list[NoticeRow] = []
 
@@ -285,12 +286,17 @@ class _Placing:
             fingerprint=fact.fingerprint,
             created_at=self._tx.now,
         )
-        if fact.number is None and candidates_among(line, self._lines):
+        if fact.number is None and fact.carrier is not None and self._may_be_known(line, fact.carrier):
             line.awaiting_confirmation = True
             text = f"A SIM of {fact.carrier} without a known number turned up: say whether it is one of your lines."
             self._notice("line_unconfirmed", text)
         self._lines.append(line)
         return line
+
+    def _may_be_known(self, line: LineRecord, carrier: str) -> bool:
+        here = {known.id for known in self._lines}
+        elsewhere = stored.missing_lines(self._tx.conn, self._device.account_id, {carrier})
+        return bool(candidates_among(line, [*self._lines, *(one for one in elsewhere if one.id not in here)]))
 
     @property
     def _created(self) -> int:

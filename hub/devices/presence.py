@@ -74,7 +74,7 @@ def goodbye(tx: Tx, commands: Sequence[Goodbye]) -> list[Done[bool] | Refused]:
             continue
         changed[device.id] = device
         outcomes.append(Done(True, mark_offline(device, tx.now, command.reason)))
-    stored.write_devices(tx.conn, changed.values())
+    stored.write_presence(tx.conn, changed.values())
     return outcomes
 
 
@@ -140,15 +140,15 @@ def _look_after(tx: Tx, command: LookAfter) -> Done[LookedAfter]:
     stored.close_connections(
         tx.conn, [(row.id, row.session_no, row.offline_since or tx.now, SILENT.word) for row in stale]
     )
-    stored.write_devices(tx.conn, stale)
+    stored.write_presence(tx.conn, stale)
     gone = stored.lock_unannounced(tx.conn, tx.now - round(command.grace_seconds * 1000), MOST)
     events = [_announce_offline(tx, device) for device in gone]
-    stored.write_devices(tx.conn, gone)
+    stored.write_presence(tx.conn, gone)
     due = stored.lock_ping_due(tx.conn, tx.now - PING_SECONDS * 1000, MOST)
     for device in due:
         device.pinged_at = tx.now
         events.append(_event(tx, device, EventType.SYSTEM_PING, tx.now, None))
-    stored.write_devices(tx.conn, due)
+    stored.write_presence(tx.conn, due)
     effects += publish(tx, events)
     return Done(LookedAfter(len(stale), len(gone), len(due)), tuple(effects))
 
@@ -188,6 +188,6 @@ def forget_node(tx: Tx, commands: Sequence[ForgetNode]) -> list[Done[int] | Refu
             effects += mark_offline(device, device.last_seen_at or tx.now, "hub_stopped")
         ends = [(row.id, row.session_no, row.offline_since or tx.now, "hub_stopped") for row in rows]
         stored.close_connections(tx.conn, ends)
-        stored.write_devices(tx.conn, rows)
+        stored.write_presence(tx.conn, rows)
         outcomes.append(Done(len(rows), tuple(effects)))
     return outcomes

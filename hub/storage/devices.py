@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from hub.core.clock import UtcMs
@@ -23,20 +23,20 @@ NOTICE = table_of(DeviceNotice)
 CONNECTION = table_of(DeviceConnection)
 
 
-class DeviceRow(msgspec.Struct, kw_only=True):
+class DeviceRow(msgspec.Struct):
     """A stored phone, field by field as in `hub.storage.schema.devices.Device`."""
 
     id: str
     account_id: str
     name: str
+    created_at: UtcMs
+    enrolled_at: UtcMs
     transport: str = "native"
     secret_sha256: str | None = None
     nonce: str | None = None
     nonce_before: str | None = None
     nonce_epoch: str | None = None
     credential_no: int = 1
-    created_at: UtcMs
-    enrolled_at: UtcMs
     revoked_at: UtcMs | None = None
     suspended_at: UtcMs | None = None
     suspended_reason: str | None = None
@@ -66,6 +66,30 @@ class DeviceRow(msgspec.Struct, kw_only=True):
 _NAMES = DeviceRow.__struct_fields__
 _COLUMNS = tuple(DEVICE.c[name] for name in _NAMES)
 _CHANGING = tuple(name for name in _NAMES if name not in ("id", "account_id", "transport", "created_at"))
+_NONCE = ("nonce", "nonce_before", "nonce_epoch")
+_PRESENCE = (
+    "is_online",
+    "online_since",
+    "offline_since",
+    "offline_reason",
+    "is_announced",
+    "pinged_at",
+    "last_seen_at",
+)
+_HELLO = (
+    *_PRESENCE,
+    "session_no",
+    "connect_counter",
+    "hub_epoch_seen",
+    "stream",
+    "manufacturer",
+    "model",
+    "os_version",
+    "app_version",
+    "permissions",
+    "settings",
+)
+
 
 _IDS = one_of(DEVICE.c.id, texts("ids"))
 _LOCK = select(*_COLUMNS).where(_IDS).order_by(DEVICE.c.id).with_for_update()
@@ -76,16 +100,25 @@ _LOCK_BY_SECRET = (
     .with_for_update()
 )
 _INSERT = insert(DEVICE)
-_WRITE = (
-    update(DEVICE)
-    .where(DEVICE.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}", type_=DEVICE.c[name].type) for name in _CHANGING})
-)
+
+
+def _writing(names: Sequence[str]) -> Update:
+    return (
+        update(DEVICE)
+        .where(DEVICE.c.id == bindparam("b_id"))
+        .values({name: bindparam(f"b_{name}", type_=DEVICE.c[name].type) for name in names})
+    )
+
+
+_WRITE = _writing(_CHANGING)
+_WRITE_NONCE = _writing(_NONCE)
+_WRITE_PRESENCE = _writing(_PRESENCE)
+_WRITE_HELLO = _writing(_HELLO)
 _SESSIONS = select(DEVICE.c.id, DEVICE.c.account_id, DEVICE.c.session_no).where(_IDS)
 
 
 def _device(row: Sequence[Any]) -> DeviceRow:
-    return DeviceRow(**dict(zip(_NAMES, row, strict=True)))
+    return DeviceRow(*row)
 
 
 def lock_devices(conn: Connection, ids: Collection[str]) -> dict[str, DeviceRow]:
@@ -110,9 +143,28 @@ def insert_devices(conn: Connection, rows: Iterable[DeviceRow]) -> None:
 
 def write_devices(conn: Connection, rows: Iterable[DeviceRow]) -> None:
     """Write everything that can change of these phones; the caller holds their locks."""
-    values = [{"b_id": row.id, **{f"b_{name}": getattr(row, name) for name in _CHANGING}} for row in rows]
+    _write(conn, _WRITE, _CHANGING, rows)
+
+
+def write_nonces(conn: Connection, rows: Iterable[DeviceRow]) -> None:
+    """Write only how far these phones' token nonces are."""
+    _write(conn, _WRITE_NONCE, _NONCE, rows)
+
+
+def write_presence(conn: Connection, rows: Iterable[DeviceRow]) -> None:
+    """Write only whether these phones are there, and what was told of it."""
+    _write(conn, _WRITE_PRESENCE, _PRESENCE, rows)
+
+
+def write_hellos(conn: Connection, rows: Iterable[DeviceRow]) -> None:
+    """Write what a hello changes of these phones."""
+    _write(conn, _WRITE_HELLO, _HELLO, rows)
+
+
+def _write(conn: Connection, statement: Update, names: Sequence[str], rows: Iterable[DeviceRow]) -> None:
+    values = [{"b_id": row.id, **{f"b_{name}": getattr(row, name) for name in names}} for row in rows]
     if values:
-        conn.execute(_WRITE, values)
+        conn.execute(statement, values)
 
 
 # --- what is written without a lock: it only ever moves on, and only for the session it names ------------------------------

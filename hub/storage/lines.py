@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
@@ -83,6 +83,24 @@ _JOINED = LINE.outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id)
 _LIVE = select(*_COLUMNS).select_from(_JOINED).where(LINE.c.removed_at.is_(None))
 _IN_DEVICES = _LIVE.where(one_of(LINE.c.device_id, texts("device_ids"))).order_by(LINE.c.id)
 _OF_ACCOUNT = _LIVE.where(LINE.c.account_id == bindparam("account_id")).order_by(LINE.c.id).with_for_update(of=LINE)
+_NEAR = (
+    _LIVE.where(
+        LINE.c.account_id == bindparam("account_id"),
+        or_(LINE.c.device_id == bindparam("device_id"), one_of(LINE.c.number, texts("numbers"))),
+    )
+    .order_by(LINE.c.id)
+    .with_for_update(of=LINE)
+)
+_MISSING = (
+    _LIVE.where(
+        LINE.c.account_id == bindparam("account_id"),
+        or_(one_of(func.lower(LINE.c.carrier), texts("folded")), one_of(LINE.c.carrier, texts("carriers"))),
+        or_(~LINE.c.is_present, ~func.coalesce(DEVICE.c.is_online, False)),
+        ~LINE.c.awaiting_confirmation,
+    )
+    .order_by(LINE.c.id)
+    .limit(bindparam("most"))
+)
 _LOCK_ACCOUNT = (
     select(ACCOUNT.c.settings).where(ACCOUNT.c.id == bindparam("account_id")).with_for_update(key_share=True)
 )
@@ -125,6 +143,23 @@ def lock_account(conn: Connection, account_id: str) -> str | None:
 def lock_lines(conn: Connection, account_id: str) -> list[LineRecord]:
     """Every line of an account that was not removed, locked, in id order. Call `lock_account` before."""
     return [_line(row) for row in conn.execute(_OF_ACCOUNT, {"account_id": account_id})]
+
+
+def lock_lines_near(conn: Connection, account_id: str, device_id: str, numbers: Collection[str]) -> list[LineRecord]:
+    """The account's lines in this phone and those with one of these numbers, locked. Call `lock_account` before."""
+    given = {"account_id": account_id, "device_id": device_id, "numbers": sorted(numbers)}
+    return [_line(row) for row in conn.execute(_NEAR, given)]
+
+
+def missing_lines(conn: Connection, account_id: str, carriers: Collection[str], most: int = 20) -> list[LineRecord]:
+    """Some of the account's lines of these carriers whose SIM is not in a phone that is online."""
+    given = {
+        "account_id": account_id,
+        "carriers": sorted(carriers),
+        "folded": sorted({carrier.lower() for carrier in carriers}),
+        "most": most,
+    }
+    return [_line(row) for row in conn.execute(_MISSING, given)]
 
 
 def next_mark(conn: Connection, account_id: str) -> int:

@@ -38,11 +38,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 def timing_of(trip: Trip, first: float | None, ended: float) -> Timing:
     """The split of a trip whose answer's first line came at `first`."""
-    ready = trip.connected
     return Timing(
         _span(trip.lookup_began, trip.lookup_ended),
-        _span(trip.dialled, trip.tls_began or ready),
-        _span(trip.tls_began, ready),
+        _span(trip.dialled, trip.up),
+        _span(trip.tls_began, trip.connected),
         _span(trip.started, first),
         _span(trip.started, ended),
     )

@@ -1,40 +1,33 @@
-"""The HTTP client of one lane: one method, `send`, and everything a hostile receiver could abuse is bounded here.
+"""The HTTP client of one lane: one method, `send`, and everything a hostile receiver could abuse is bounded here or below.
 
-- The guard sees each address at the moment it is dialled; redirects are not followed; proxies of the environment are not used.
+- The guard sees each address at the moment it is dialled (`dial`); redirects are not followed.
 - One deadline covers look-up, connect, handshake, request and answer: limits per operation let a dripping receiver last for ever.
-- Bodies are never decompressed. At most 16 kB are read, 4 KiB kept, then the connection is closed; headers are limited too.
-- The status decides. A body that is cut, broken or endless after it changes nothing.
+- Bodies are never decompressed, and little of them is read (`http1`). The status decides.
 - A kept connection that breaks before any byte of an answer is not the receiver's failure: the same request goes out once more on a
   new one. There is no other hidden retry.
-- Connections idle for 30 s are closed, and no pool lives longer than 5 minutes, because names move.
+- Connections idle for 30 s are closed, and none lives longer than 5 minutes, because names move.
+
+Why not an HTTP library: docs/decisions/0002-webhook-client.md has the measurements.
 """
 
 import asyncio
-import socket
 import ssl
-from typing import Any, Protocol
-
-import aiohttp
-import yarl
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
+import time
+from typing import Protocol
 
 from hub.core.ports import RenderedRequest
 from hub.webhooks.answer import KEPT_BODY_BYTES, Answer, timing_of
-from hub.webhooks.failures import may_not_have_arrived, result_of_error, shown_error
+from hub.webhooks.dial import Dialler, Target, target_of
+from hub.webhooks.failures import result_of_error, shown_error
+from hub.webhooks.http1 import HEADER_BYTES, Connection, Exchange
 from hub.webhooks.judgement import result_of_status
 from hub.webhooks.resolver import Resolver
-from hub.webhooks.targets import AddressRefused, Guard
-from hub.webhooks.trip import Trip, begin_trip, current_trip
+from hub.webhooks.sentences import Result
+from hub.webhooks.targets import Guard
+from hub.webhooks.trip import Trip
 
-READ_BYTES = 16 * 1024
-HEADER_BYTES = 8 * 1024
-MOST_HEADERS = 64
 IDLE_SECONDS = 30.0
-POOL_SECONDS = 300.0
-
-AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, Any]
+LIFE_SECONDS = 300.0
 
 
 class Sender(Protocol):
@@ -44,8 +37,8 @@ class Sender(Protocol):
         """Send, and tell what came of it; raises nothing but cancellation."""
         ...
 
-    async def close(self) -> None:
-        """Close the connections."""
+    def close(self) -> None:
+        """Close the connections; requests that are under way end first."""
         ...
 
 
@@ -54,217 +47,164 @@ class HttpClient:
 
     def __init__(self, guard: Guard, resolver: Resolver, *, proxy: str = "") -> None:
         self.guard = guard
-        self.resolver = resolver
-        self.proxy = proxy or None
-        self.tls = _TimedContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.tls.load_default_certs()
+        self._resolver = resolver
+        tls = ssl.create_default_context()
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.dialler = Dialler(guard, resolver, tls, proxy)
 
-    def pool(self, limit: int) -> "Pool":
-        """A pool of at most `limit` connections."""
-        return Pool(self, limit)
+    def pool(self) -> "Pool":
+        """A pool of connections for one lane."""
+        return Pool(self.dialler)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Look up no more names."""
-        await self.resolver.close()
-
-
-class _Generation:
-    """One aiohttp session and how many requests are on it; replaced as a whole when it is old or suspect."""
-
-    __slots__ = ("busy", "is_retired", "session", "until")
-
-    def __init__(self, session: aiohttp.ClientSession, until: float) -> None:
-        self.session = session
-        self.until = until
-        self.busy = 0
-        self.is_retired = False
+        self._resolver.close()
 
 
 class Pool:
-    """The connections of one lane. A `Sender`."""
+    """The connections of one lane. A `Sender`. How many are open at once is the lane's window."""
 
-    def __init__(self, client: HttpClient, limit: int) -> None:
-        self._client = client
-        self._limit = limit
-        self._now: _Generation | None = None
+    def __init__(self, dialler: Dialler) -> None:
+        self._dialler = dialler
+        self._idle: dict[tuple[bool, str, int], list[Connection]] = {}
+        self._reaper: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def send(self, request: RenderedRequest, deadline_seconds: float) -> Answer:
-        """See `Sender`; one more try on a new connection when a kept one had died."""
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + deadline_seconds
-        answer, again = await self._send_once(request, ends_at)
-        if again:
-            await self._retire()
-            answer, _ = await self._send_once(request, ends_at)
-        return answer
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._retire()
-
-    async def _send_once(self, request: RenderedRequest, ends_at: float) -> tuple[Answer, bool]:
-        loop = asyncio.get_running_loop()
-        generation = await self._generation(loop.time())
-        generation.busy += 1
-        trip = begin_trip()
-        exchange = _Exchange(trip)
+        """See `Sender`; once more on a new connection when a kept one had died."""
+        trip = Trip()
+        ends_at = asyncio.get_running_loop().time() + deadline_seconds
+        try:
+            target = target_of(request.url, self._dialler.has_proxy)
+            data = _encoded(request, target, self._dialler)
+        except ValueError as error:
+            return Answer(Result.BLOCKED, error=str(error), timing=timing_of(trip, None, time.perf_counter()))
+        kept = self._kept(target)
+        if kept is not None:
+            answer = await self._exchange(kept, target, data, trip, ends_at)
+            if answer is not None:
+                return answer
         try:
             async with asyncio.timeout_at(ends_at):
-                await exchange.run(generation.session, request, self._client.proxy)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            again = trip.is_reused and exchange.status is None and may_not_have_arrived(error)
-            return exchange.answer(error), again
-        finally:
-            generation.busy -= 1
-            if generation.is_retired and generation.busy == 0:
-                await generation.session.close()
-        return exchange.answer(), False
+                connection = await self._dialler.dial(target, trip)
+        except (OSError, TimeoutError, ValueError) as error:  # ssl's errors are OSErrors
+            return _no_answer(error, trip)
+        answer = await self._exchange(connection, target, data, trip, ends_at)
+        assert answer is not None
+        return answer
 
-    async def _generation(self, now: float) -> _Generation:
-        if self._now is not None and self._now.until <= now:
-            await self._retire()
-        if self._now is None:
-            self._now = _Generation(self._session(), now + POOL_SECONDS)
-        return self._now
+    def close(self) -> None:
+        """Close what is idle; what is busy closes when its answer is in."""
+        self._is_closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
 
-    async def _retire(self) -> None:
-        """Nothing new goes out on these connections; they close when the last answer is in."""
-        old, self._now = self._now, None
-        if old is not None:
-            old.is_retired = True
-            if old.busy == 0:
-                await old.session.close()
-
-    def _session(self) -> aiohttp.ClientSession:
-        client = self._client
-        connector = _Connector(
-            limit=self._limit,
-            keepalive_timeout=IDLE_SECONDS,
-            ssl=client.tls,
-            use_dns_cache=False,
-            resolver=client.resolver,
-            socket_factory=None if client.proxy else _guarded_sockets(client.guard),
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=READ_BYTES // 2,
-            max_line_size=HEADER_BYTES,
-            max_field_size=HEADER_BYTES,
-            max_headers=MOST_HEADERS,
-            timeout=aiohttp.ClientTimeout(total=None),
-        )
-
-
-class _Exchange:
-    """One request and what is known of its answer so far: kept outside the call, because the deadline may cut it anywhere."""
-
-    __slots__ = ("body", "first", "headers", "status", "trip")
-
-    def __init__(self, trip: Trip) -> None:
-        self.trip = trip
-        self.status: int | None = None
-        self.headers: tuple[tuple[str, str], ...] = ()
-        self.body = b""
-        self.first: float | None = None
-
-    async def run(self, session: aiohttp.ClientSession, request: RenderedRequest, proxy: str | None) -> None:
-        """Send, and read what is worth reading."""
-        response = await session.request(
-            request.method,
-            yarl.URL(request.url, encoded=True),
-            data=request.body,
-            headers=request.headers,
-            allow_redirects=False,
-            proxy=proxy,
-        )
+    async def _exchange(
+        self, connection: Connection, target: Target, data: bytes, trip: Trip, ends_at: float
+    ) -> Answer | None:
+        """The answer; None when a kept connection died before any byte of one."""
+        is_kept = trip.connected is None
+        waiter = connection.send(data)
+        deadline = asyncio.get_running_loop().call_at(ends_at, connection.cut)
         try:
-            self.first = self.trip.clock()
-            self.status = response.status
-            self.headers = _kept_headers(response.raw_headers)
-            await self._read(response.content)
-        finally:
-            if response.content.at_eof():
-                response.release()
-            else:
-                response.close()
-
-    async def _read(self, content: aiohttp.StreamReader) -> None:
-        while len(self.body) < READ_BYTES and not content.at_eof():
-            chunk = await content.read(READ_BYTES - len(self.body))
-            if not chunk:
-                return
-            self.body += chunk
-
-    def answer(self, error: BaseException | None = None) -> Answer:
-        """What came of it. An error after the status line is none."""
-        result = result_of_status(self.status) if self.status is not None else None
-        return Answer(
-            result if result is not None else result_of_error(error or OSError(), self.trip),
-            self.status,
-            self.headers,
-            self.body[:KEPT_BODY_BYTES],
-            shown_error(error, self.trip) if error is not None and result is None else None,
-            self.trip.address,
-            timing_of(self.trip, self.first, self.trip.clock()),
-        )
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notes when a connection is ready."""
-
-    async def connect(  # the base class names its parameter so
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
-    ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        trip = current_trip()
-        if trip is not None:
-            trip.is_connected(connection.transport)
-        return connection
-
-
-class _TimedContext(ssl.SSLContext):
-    """Notes when a handshake begins: asyncio asks for the handshake's buffers at that moment, in the request's own context."""
-
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        trip = current_trip()
-        if trip is not None:
-            trip.begins_tls()
-        return super().wrap_bio(*args, **kwargs)
-
-
-def _guarded_sockets(guard: Guard) -> Any:
-    """A socket factory that makes none towards a refused address."""
-
-    def make(info: AddressInfo) -> socket.socket:
-        family, kind, protocol, _name, address = info
-        trip = current_trip()
-        try:
-            guard.check(address[0])
-        except AddressRefused as refused:
-            if trip is not None:
-                trip.blocked = str(refused)
+            await waiter
+        except (OSError, TimeoutError) as error:
+            if is_kept and connection.exchange.bytes_in == 0 and not isinstance(error, TimeoutError):
+                return None
+            return _no_answer(error, trip)
+        except BaseException:
+            connection.close()
             raise
-        if trip is not None:
-            trip.dials(address[0])
-        return socket.socket(family, kind, protocol)
+        finally:
+            deadline.cancel()
+        if is_kept:
+            trip.address = connection.address
+        self._keep(connection, target)
+        return _answer(connection.exchange, trip)
 
-    return make
+    # --- kept connections -----------------------------------------------------------------------------------------------------------
+
+    def _kept(self, target: Target) -> Connection | None:
+        connections = self._idle.get((target.is_tls, target.host, target.port))
+        now = time.monotonic()
+        while connections:
+            connection = connections.pop()
+            if (
+                connection.is_open
+                and now - connection.idle_since < IDLE_SECONDS
+                and now - connection.born_at < LIFE_SECONDS
+            ):
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, connection: Connection, target: Target) -> None:
+        now = time.monotonic()
+        if not connection.is_reusable or self._is_closed or now - connection.born_at >= LIFE_SECONDS:
+            connection.close()
+            return
+        connection.idle_since = now
+        self._idle.setdefault((target.is_tls, target.host, target.port), []).append(connection)
+        if self._reaper is None:
+            self._reaper = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._reap)
+
+    def _reap(self) -> None:
+        """Close what has been idle for long; a lane's pool is looked through once in 30 s, while it has any."""
+        self._reaper = None
+        before = time.monotonic() - IDLE_SECONDS / 2
+        for key, connections in list(self._idle.items()):
+            fresh = [connection for connection in connections if connection.is_open and connection.idle_since > before]
+            for connection in connections:
+                if connection not in fresh:
+                    connection.close()
+            if fresh:
+                self._idle[key] = fresh
+            else:
+                del self._idle[key]
+        if self._idle:
+            self._reaper = asyncio.get_running_loop().call_later(IDLE_SECONDS / 2, self._reap)
 
 
-def _kept_headers(raw: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
+def _encoded(request: RenderedRequest, target: Target, dialler: Dialler) -> bytes:
+    """The request as it goes over the wire. ValueError when a header would break out of its line."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
+    if lines.count("\n") != len(request.headers) or lines.count("\r") != len(request.headers):
+        raise ValueError("a header holds a line break")
+    if dialler.has_proxy and not target.is_tls:
+        lines += dialler.proxy_header()
+    rest = f"{lines}content-length: {len(request.body)}\r\n\r\n"
+    return b"".join((request.method.encode(), target.head, rest.encode("latin-1", "replace"), request.body))
+
+
+def _answer(exchange: Exchange, trip: Trip) -> Answer:
+    status = exchange.status
+    assert status is not None
+    return Answer(
+        result_of_status(status),
+        status,
+        _kept_headers(exchange.headers),
+        exchange.body[:KEPT_BODY_BYTES],
+        None,
+        trip.address,
+        timing_of(trip, exchange.first_at, time.perf_counter()),
+    )
+
+
+def _no_answer(error: BaseException, trip: Trip) -> Answer:
+    timing = timing_of(trip, None, time.perf_counter())
+    return Answer(result_of_error(error, trip), error=shown_error(error, trip), address=trip.address, timing=timing)
+
+
+def _kept_headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     """The headers as text, at most 8 kB of them."""
     kept, size = [], 0
     for name, value in raw:
         size += len(name) + len(value)
         if size > HEADER_BYTES:
             break
-        kept.append((name.decode("latin-1").replace("\x00", ""), value.decode("latin-1").replace("\x00", "")))
+        kept.append((name.decode("latin-1"), value.decode("latin-1").replace("\x00", "")))
     return tuple(kept)

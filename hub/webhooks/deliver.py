@@ -331,4 +331,4 @@ class Deliverer:
             await self._leases.leave()
         except HubError as error:
             log.info("lanes were not given back", error=str(error))
-        await self._client.close()
+        self._client.close()

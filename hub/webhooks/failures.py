@@ -1,9 +1,9 @@
-"""From an HTTP client's exceptions to the words of the delivery log."""
+"""From the errors of sockets and TLS to the words of the delivery log."""
 
 import ssl
 
-import aiohttp
-
+from hub.webhooks.http1 import BadAnswer, HeadersTooLarge, NoAnswer
+from hub.webhooks.resolver import NotResolved
 from hub.webhooks.sentences import Result
 from hub.webhooks.targets import AddressRefused
 from hub.webhooks.trip import Trip
@@ -17,56 +17,41 @@ _VERIFY = {
     _WRONG_ADDRESS: Result.TLS_WRONG_NAME,
 }
 _VERSION_REASONS = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "WRONG_VERSION_NUMBER", "NO_PROTOCOLS_AVAILABLE")
+_BY_TYPE: tuple[tuple[type[BaseException], Result], ...] = (
+    (AddressRefused, Result.BLOCKED),
+    (NotResolved, Result.DNS),
+    (HeadersTooLarge, Result.HEADERS_TOO_LARGE),
+    (BadAnswer, Result.BAD_ANSWER),
+    (ConnectionRefusedError, Result.REFUSED),
+)
 
 
 def result_of_error(error: BaseException, trip: Trip) -> Result:
-    """The word for an exception that ended a request before its answer."""
-    if trip.blocked is not None or isinstance(error, aiohttp.InvalidURL):
+    """The word for what ended a request before its answer."""
+    if trip.blocked is not None:
         return Result.BLOCKED
-    if isinstance(error, TimeoutError):
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _VERIFY.get(error.verify_code, Result.TLS_UNTRUSTED)
+    if isinstance(error, ssl.SSLError):
+        return (
+            Result.TLS_VERSION if any(word in (error.reason or "") for word in _VERSION_REASONS) else Result.TLS_FAILED
+        )
+    for kind, result in _BY_TYPE:
+        if isinstance(error, kind):
+            return result
+    is_in_handshake = trip.tls_began is not None and trip.connected is None
+    if isinstance(error, TimeoutError) and not is_in_handshake:
         return Result.TIMEOUT
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Result.HEADERS_TOO_LARGE if _is_about_size(error) else Result.BAD_ANSWER
-    if isinstance(error, aiohttp.ServerDisconnectedError):
+    if is_in_handshake:
+        return Result.TIMEOUT if type(error) is TimeoutError else Result.TLS_RESET
+    if isinstance(error, NoAnswer):
         return Result.CLOSED
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        code = getattr(error.certificate_error, "verify_code", None)
-        return _VERIFY.get(code, Result.TLS_UNTRUSTED) if isinstance(code, int) else Result.TLS_WRONG_NAME
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Result.BLOCKED if isinstance(error.os_error, AddressRefused) else Result.DNS
-    if isinstance(error, OSError):
-        return _of_os_error(error, trip)
-    return Result.CONNECTION
-
-
-def _of_os_error(error: OSError, trip: Trip) -> Result:
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, ssl.SSLError):
-        reason = cause.reason or ""
-        return Result.TLS_VERSION if any(word in reason for word in _VERSION_REASONS) else Result.TLS_FAILED
-    if isinstance(cause, ConnectionRefusedError):
-        return Result.REFUSED
-    if trip.tls_began is not None and trip.connected is None:
-        return Result.TLS_RESET
-    if isinstance(cause, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
+    if isinstance(error, ConnectionError):
         return Result.RESET
-    return Result.UNREACHABLE if trip.connected is None else Result.CONNECTION
-
-
-def _is_about_size(error: aiohttp.ClientResponseError) -> bool:
-    return "Too many headers" in error.message or "when reading" in error.message or "Got more than" in error.message
-
-
-def may_not_have_arrived(error: BaseException) -> bool:
-    """Whether a kept connection was probably closed by the receiver before it saw this request: no byte of an answer came."""
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return isinstance(error.message, str)
-    return isinstance(error, aiohttp.ClientOSError | ConnectionResetError | BrokenPipeError) and not isinstance(
-        error, aiohttp.ClientConnectorError
-    )
+    return Result.UNREACHABLE if trip.up is None and trip.dialled is not None else Result.CONNECTION
 
 
 def shown_error(error: BaseException, trip: Trip) -> str:
-    """What the log keeps of an exception: one line, at most 300 characters."""
+    """What the log keeps of an error: one line, at most 300 characters."""
     text = trip.blocked or str(error) or type(error).__name__
     return text.partition("\n")[0][:300]

@@ -77,7 +77,7 @@ class LaneKeeper:
                 del self.lanes[lane.id]
             lane.is_lost = True
             lane.forget_ready()
-            await lane.sender.close()
+            lane.sender.close()
 
     async def release_idle(self) -> None:
         """Give back lanes that have had nothing to do for a minute, and those beyond this process's share."""
@@ -142,7 +142,7 @@ class LaneKeeper:
             health=_health(row),
             breaker=Breaker(_breaker(row)),
             window=Window(endpoint.max_inflight),
-            sender=self._client.pool(endpoint.max_inflight),
+            sender=self._client.pool(),
             paused_until=_paused_until(row),
             is_careful=len(recent) >= TAKEOVERS_SUSPECT,
             suspect_id=row.lane["trying_id"] if row.lane["trying_times"] >= SUSPECT_TIMES else None,
@@ -160,9 +160,9 @@ class LaneKeeper:
         if endpoint.is_sending and not lane.endpoint.is_sending:
             lane.health, lane.breaker, lane.paused_until = _health(row), Breaker(_breaker(row)), _paused_until(row)
         if endpoint.max_inflight != lane.endpoint.max_inflight:
-            old, lane.sender = lane.sender, self._client.pool(endpoint.max_inflight)
+            old, lane.sender = lane.sender, self._client.pool()
             lane.window.resize(endpoint.max_inflight)
-            await old.close()
+            old.close()
         if endpoint.rate_per_second != lane.endpoint.rate_per_second:
             lane.rate = _rate(endpoint)
         lane.endpoint = endpoint

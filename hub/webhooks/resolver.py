@@ -11,10 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from hub.webhooks.targets import AddressRefused, Guard
-from hub.webhooks.trip import current_trip
 
 THREADS = 64
 LIMIT_SECONDS = 3.0
@@ -43,7 +40,7 @@ def system_lookup(host: str) -> list[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
-class Resolver(AbstractResolver):
+class Resolver:
     """Shared by all lanes of a process."""
 
     def __init__(
@@ -61,20 +58,8 @@ class Resolver(AbstractResolver):
         self._known: dict[str, _Known] = {}
         self._asking: dict[str, asyncio.Future[list[str]]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """All addresses of a name. Raises NotResolved, or AddressRefused if the hub does not send to one of them."""
-        trip = current_trip()
-        if trip is not None:
-            trip.began_lookup()
-        addresses = await self.addresses(host)
-        if trip is not None:
-            trip.ended_lookup()
-        return [_result(host, address, port) for address in addresses]
-
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """The same without a port."""
+        """All addresses of a name. Raises NotResolved, or AddressRefused if the hub does not send to one of them."""
         known = self._known.get(host)
         if known is None or known.until <= asyncio.get_running_loop().time():
             known = await self._ask(host)
@@ -86,7 +71,7 @@ class Resolver(AbstractResolver):
                 raise AddressRefused(f"{host} stands for {address}, which is refused: {what}")
         return known.addresses
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Look up no more; threads that wait for a name server end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -113,12 +98,6 @@ class Resolver(AbstractResolver):
         known = _Known(addresses, error, now + (self._keep_seconds if error is None else KEEP_FAILURE_SECONDS))
         self._known[host] = known
         return known
-
-
-def _result(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
 
 
 def _reason(error: BaseException) -> str:

@@ -41,11 +41,11 @@ class Trials:
         except BadTemplate as error:
             raise HubError(Code.VALIDATION, str(error)) from error
         async with self._room:
-            pool = self._client.pool(1)
+            pool = self._client.pool()
             try:
                 answer = await pool.send(request, float(endpoint.timeout_seconds))
             finally:
-                await pool.close()
+                pool.close()
         answer, _ = read_answer(answer, form, endpoint.success_prefix)
         body = request.body.decode("utf-8", "replace")
         is_success = answer.result is Result.OK

@@ -212,7 +212,9 @@ def _lag(lane: stored.LaneState, now: int) -> WebhookLag:
 
 def _range(call: Call[OverviewQuery, None]) -> tuple[int, int]:
     """The range asked for, in milliseconds. Raises `validation`."""
-    until = moment_or_none(call.query.until, "until") or call.now
+    until = moment_or_none(call.query.until, "until")
+    if until is None:
+        until = call.now + 1
     since = moment_or_none(call.query.since, "since")
     if since is None:
         since = max(until - DEFAULT_DAYS * DAY_MS, 0)

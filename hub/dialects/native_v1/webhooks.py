@@ -137,7 +137,14 @@ class RotatedWebhook(Model):
     old_expires_at: Annotated[UtcTime | None, Meta(description="Until then both secrets sign.")]
 
 
-Template = Annotated[str, Meta(min_length=1, max_length=20_000, description="The body, with `{{field}}` for values.")]
+Template = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4096,
+        description="A JMESPath expression over `{id, type, timestamp, seq, data}` that makes the JSON body.",
+    ),
+]
 SuccessRule = Annotated[
     str, Meta(min_length=1, max_length=200, description="What the body of a 2xx must begin with, such as `+OK`.")
 ]
@@ -404,7 +411,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     ),
     Operation(
         method="POST", path=_ALL + "/preview", run=preview_webhook_template, scope=Scope.WEBHOOKS_READ, query=NoQuery,
-        body=PreviewRequest, returns=Preview, example={"template": "{\"from\": {{from}}, \"text\": {{text}}}"},
+        body=PreviewRequest, returns=Preview, example={"template": "{text: data.text, from: data.from}"},
     ),
     Operation(method="GET", path=_ONE, run=get_webhook, scope=Scope.WEBHOOKS_READ, query=NoQuery, body=NoBody, returns=Webhook),
     Operation(

@@ -223,7 +223,11 @@ class Line(SQLModel, table=True):
     """A sending identity (a SIM, or a carrier's number): keeps its id, threads and mark when the SIM moves."""
 
     __tablename__ = "line"
-    __table_args__ = (Index("line_account", "account_id", "mark"), Index("line_device", "device_id"))
+    __table_args__ = (
+        Index("line_account", "account_id", "mark"),
+        Index("line_device", "device_id"),
+        Index("line_number", "account_id", "number"),
+    )
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText, foreign_key="account.id")

@@ -722,6 +722,7 @@ def _line() -> None:
     )
     op.create_index("line_account", "line", ["account_id", "mark"], unique=False)
     op.create_index("line_device", "line", ["device_id"], unique=False)
+    op.create_index("line_number", "line", ["account_id", "number"], unique=False)
 
 
 def _wh_endpoint() -> None:
