@@ -59,6 +59,8 @@ class Handset:
         clock: Clock,
         *,
         app: App,
+        permissions: dict[str, bool],
+        misbehaviour: Misbehaviour,
         failpoints: Failpoints,
         say: Callable[[str], None],
     ) -> None:
@@ -67,8 +69,8 @@ class Handset:
         self.tray = tray
         self.clock = clock
         self.app = app
-        self.misbehaviour = Misbehaviour()
-        self.permissions = dict.fromkeys(PERMISSIONS, True)
+        self.misbehaviour = misbehaviour
+        self.permissions = permissions
         self.battery_percent = 80
         self.is_charging = True
         self.signal_percent: tuple[int | None, ...] = ()
@@ -96,6 +98,7 @@ class Handset:
 
     async def stop(self) -> None:
         """The app ends as when Android kills it: what the radio has yet to tell is never heard."""
+        self.misbehaviour.forget()
         if self._pause is not None:
             self._pause.cancel()
         if self._calling is not None:

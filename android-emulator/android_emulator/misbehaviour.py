@@ -44,3 +44,7 @@ class Misbehaviour:
         self.holds_back.clear()
         held, self._held = self._held, []
         return held
+
+    def forget(self) -> None:
+        """The process is gone, and with it what was held back; the switches stay."""
+        self._held.clear()

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from android_emulator.channel import Closed
 from android_emulator.conditions import PATIENCE_SECONDS, Conditions
 from android_emulator.handset import Handset
 from android_emulator.store import Store
 from android_emulator.uplink import Uplink
-from device_protocol.frames import JobState
+from device_protocol.frames import Bye, JobState
 from device_protocol.phone_store import PhoneJob, StoredEvent
 
 _ALL: Final = 1_000_000
@@ -38,6 +39,25 @@ class ObservedPhone:
     @property
     def store(self) -> Store:
         return self.handset.store
+
+    @property
+    def is_on(self) -> bool:
+        return self._handset is not None
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the hub has welcomed the present connection."""
+        return self._handset is not None and self._handset.is_live
+
+    @property
+    def last_bye(self) -> Bye | None:
+        """How the hub said goodbye."""
+        return self.handset.last_bye
+
+    @property
+    def last_closed(self) -> Closed | None:
+        """How the last connection ended."""
+        return self.uplink.last_closed
 
     def jobs(self, recipient: str | None = None) -> list[PhoneJob]:
         """Jobs in the phone's memory, finished ones too, in the order they came."""

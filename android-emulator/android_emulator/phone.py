@@ -21,9 +21,10 @@ from android_emulator.channel import Channel, Closed
 from android_emulator.clock import PhoneClock
 from android_emulator.enrolling import complete, prepare, read_invitation
 from android_emulator.failpoints import Failpoints
-from android_emulator.handset import Handset
+from android_emulator.handset import PERMISSIONS, Handset
 from android_emulator.hub_client import HubClient
 from android_emulator.inbound import call_missed, mms_waits, text_received
+from android_emulator.magic_numbers import MagicNumbers
 from android_emulator.misbehaviour import Misbehaviour
 from android_emulator.observation import ObservedPhone
 from android_emulator.radio import Radio, Service
@@ -33,7 +34,7 @@ from android_emulator.store import DurableStore, Store, VolatileStore
 from android_emulator.uplink import Timing, Transport, Uplink, describe
 from android_emulator.websocket import open_websocket
 from device_protocol.codec import encode
-from device_protocol.frames import App, Bye, Hello
+from device_protocol.frames import App, Hello
 from device_protocol.payloads import Payload, SimChanged
 
 APP: Final = App("1.0.0-emulator", "14", "Handset Hub", "Emulated phone")
@@ -70,7 +71,10 @@ class EmulatedPhone(ObservedPhone):
         self.network = network or CellNetwork()
         self.air = air or MemoryAir()
         self.clock = clock or PhoneClock()
-        self.script: OutcomeScript | None = None
+        self.script = OutcomeScript(MagicNumbers().outcome_for)
+        """What the radio does with texts; stays when the phone restarts."""
+        self.misbehaviour = Misbehaviour()
+        self.permissions = dict.fromkeys(PERMISSIONS, True)
         self._memory: Path | VolatileStore = store or VolatileStore()
         self._timing = timing or Timing()
         self._transport: Transport = transport
@@ -95,10 +99,6 @@ class EmulatedPhone(ObservedPhone):
         if self.is_on:
             await self.switch_off()
 
-    @property
-    def is_on(self) -> bool:
-        return self._handset is not None
-
     async def switch_on(self) -> None:
         """Start the app; it connects by itself once it is enrolled."""
         radio = Radio(
@@ -108,9 +108,16 @@ class EmulatedPhone(ObservedPhone):
             script=self.script,
             os_segments_per_minute=self._os_segments_per_minute,
         )
-        self.script = radio.script
         handset = Handset(
-            self._open_store(), radio, self.tray, self.clock, app=self._app, failpoints=self._failpoints, say=self._say
+            self._open_store(),
+            radio,
+            self.tray,
+            self.clock,
+            app=self._app,
+            permissions=self.permissions,
+            misbehaviour=self.misbehaviour,
+            failpoints=self._failpoints,
+            say=self._say,
         )
         handset.on_change = self._conditions.look_again
         self._handset = handset
@@ -228,9 +235,9 @@ class EmulatedPhone(ObservedPhone):
 
     def set_permission(self, word: str, *, is_granted: bool) -> None:
         """Take away or give one of `handset.PERMISSIONS`. KeyError: no such permission."""
-        if word not in self.handset.permissions:
+        if word not in self.permissions:
             raise KeyError(word)
-        self.handset.permissions[word] = is_granted
+        self.permissions[word] = is_granted
         self.handset.tell_status()
 
     async def set_service(self, service: Service) -> None:
@@ -299,25 +306,6 @@ class EmulatedPhone(ObservedPhone):
     @property
     def radio(self) -> Radio:
         return self.handset.radio
-
-    @property
-    def misbehaviour(self) -> Misbehaviour:
-        return self.handset.misbehaviour
-
-    @property
-    def is_online(self) -> bool:
-        """Whether the hub has welcomed the present connection."""
-        return self._handset is not None and self._handset.is_live
-
-    @property
-    def last_bye(self) -> Bye | None:
-        """How the hub said goodbye."""
-        return self.handset.last_bye
-
-    @property
-    def last_closed(self) -> Closed | None:
-        """How the last connection ended."""
-        return self.uplink.last_closed
 
     # --- inside
 

@@ -89,7 +89,6 @@ async def test_a_phone_that_crashed_goes_on_from_its_memory() -> None:
 
 async def test_a_text_at_the_radio_when_the_phone_died_is_uncertain_and_never_sent_again() -> None:
     async with scene() as on:
-        assert on.phone.script is not None
         on.phone.script.when(NEVER_TOLD)
         await on.hub.text(CUSTOMER, "Did this go out?")
         await on.phone.wait_job(CUSTOMER, JobState.SUBMITTING)
@@ -250,7 +249,6 @@ async def test_the_hubs_pace_is_kept() -> None:
 
 async def test_a_refused_segment_and_a_sent_one_make_a_partial() -> None:
     async with scene() as on:
-        assert on.phone.script is not None
         on.phone.script.when(partial(1))
         await on.hub.text(CUSTOMER, "x" * 200)
         await on.phone.wait_job(CUSTOMER, JobState.PARTIAL)
@@ -260,7 +258,6 @@ async def test_a_refused_segment_and_a_sent_one_make_a_partial() -> None:
 
 async def test_a_refused_text_may_be_offered_again_and_is_then_sent_once() -> None:
     async with scene() as on:
-        assert on.phone.script is not None
         on.phone.script.when(NO_SERVICE, times=1)
         id = await on.hub.text(CUSTOMER, "Second try")
         await on.phone.wait_job(CUSTOMER, JobState.FAILED)
