@@ -12,7 +12,7 @@ from hub.dialects.native_v1.fields import Address, DeviceId, LineId, Model, Quer
 from hub.dialects.native_v1.message_models import Message
 from hub.dialects.native_v1.message_models import shown as shown_message
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, Operation
-from hub.live import Watcher
+from hub.dialects.native_v1.waiting import Waiting, waiting
 from hub.messages.inbox import InboxMatcher, InboxQuery, compile_query, latest_cursor, next_text
 
 POLL_SECONDS = 1.0
@@ -74,14 +74,11 @@ async def wait_for_text(call: Call[WaitQuery, None]) -> Waited:
     )
     if live.watching(call.account_id) >= MOST_WAITING:
         raise HubError(Code.RATE_LIMITED, f"{MOST_WAITING} streams and waits are open already.", retry_after_seconds=10)
-    watcher = live.watch(call.account_id)
-    try:
-        return await _wait(call, matcher, watcher)
-    finally:
-        live.leave(watcher)
+    async with waiting(live, call.account_id, call.receive) as hints:
+        return await _wait(call, matcher, hints)
 
 
-async def _wait(call: Call[WaitQuery, None], matcher: InboxMatcher, watcher: Watcher) -> Waited:
+async def _wait(call: Call[WaitQuery, None], matcher: InboxMatcher, hints: Waiting) -> Waited:
     clock = call.services.clock
     ends_at = clock.monotonic() + call.query.timeout
     after = call.query.after
@@ -95,9 +92,9 @@ async def _wait(call: Call[WaitQuery, None], matcher: InboxMatcher, watcher: Wat
             after = page.next
             continue
         left = ends_at - clock.monotonic()
-        if left <= 0 or watcher.was_cut:
+        if left <= 0 or hints.was_cut:
             return Waited(message=None, cursor=after)
-        await watcher.take(min(left, POLL_SECONDS))
+        await hints.take(min(left, POLL_SECONDS))
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope
 
 from hub.accounts.credentials import Principal
 from hub.accounts.scopes import Scope as KeyScope
@@ -62,6 +62,7 @@ class Call(Generic[QueryT, BodyT]):
     query: QueryT
     body: BodyT
     scope: Scope
+    receive: Receive
     raw_body: bytes = b""
 
     @property

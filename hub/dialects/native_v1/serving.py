@@ -22,6 +22,7 @@ from hub.dialects.auth import authenticate
 from hub.dialects.native_v1.operation import PATH_IDS, Answer, AnyOperation, Call, Content, NoBody
 from hub.dialects.native_v1.query import QueryReader
 from hub.dialects.native_v1.tickets import principal_of_ticket
+from hub.dialects.native_v1.waiting import ClientGone
 from hub.http import decode, problem_response, read_body
 from hub.log import get_logger
 from hub.services import Services
@@ -92,7 +93,7 @@ class PathApp:
         except HubError as error:
             await problem_response(error, scope.get("trace_id"))(scope, receive, send)
             return
-        except ClientDisconnect:
+        except (ClientDisconnect, ClientGone):
             return
         except Exception:
             log.exception("a request failed inside the hub", operation=bound.operation.id)
@@ -126,7 +127,7 @@ class PathApp:
         if query is None:
             query = bound.query.read(scope["query_string"])
         raw = await read_body(scope, receive, services.config.max_body_bytes)
-        return Call(services, who, path, query, _body(bound, scope, raw), scope, raw)
+        return Call(services, who, path, query, _body(bound, scope, raw), scope, receive, raw)
 
 
 def _path_ids(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,6 @@ backup since: what was read before may have to be read again. A client that does
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Annotated, get_args
 
 import msgspec
@@ -35,7 +34,8 @@ from hub.dialects.native_v1.fields import Model, Query, UtcTime, time
 from hub.dialects.native_v1.operation import AnyOperation, Call, Content, NoBody, NoQuery, Operation
 from hub.dialects.native_v1.pages import FeedCursor, feed_cursor
 from hub.dialects.native_v1.tickets import new_ticket
-from hub.live import Hint, Watcher
+from hub.dialects.native_v1.waiting import ClientGone, Waiting, waiting
+from hub.live import Hint
 from hub.log import get_logger
 from hub.services import Services
 from hub.storage.feeds import Position, latest_position, read_events
@@ -110,19 +110,15 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._position = await self._first_position()
-        watcher = self._services.live.watch(self._who.account_id)
-        hung_up = asyncio.create_task(_until_hung_up(receive), name="stream reader")
         try:
-            await self._open(send)
-            await self._follow(watcher, hung_up, send)
+            async with waiting(self._services.live, self._who.account_id, receive) as hints:
+                await self._open(send)
+                await self._follow(hints, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except ClientGone:
+            return
         except TimeoutError:
             log.warning("cut a stream whose client does not read", key_id=self._who.key_id)
-        finally:
-            self._services.live.leave(watcher)
-            hung_up.cancel()
-            with suppress(asyncio.CancelledError):
-                await hung_up
 
     async def _first_position(self) -> Position:
         if self._cursor is not None:
@@ -141,22 +137,17 @@ class EventStream:
         ready = _ENCODER.encode(Ready(cursor=cursor, is_reset=is_reset))
         await self._say(send, b"event: ready\nid: %b\ndata: %b\n\n" % (cursor.encode(), ready))
 
-    async def _follow(self, watcher: Watcher, hung_up: asyncio.Task[None], send: Send) -> None:
+    async def _follow(self, hints: Waiting, send: Send) -> None:
         """Until the client, the hub, or the end of the key ends it."""
         await self._send_events(send)
-        while not watcher.was_cut:
-            waiting = asyncio.create_task(watcher.take(TICK_SECONDS), name="stream hints")
-            await asyncio.wait({waiting, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-            if hung_up.done():
-                waiting.cancel()
-                return
-            hints = await waiting
+        while not hints.was_cut:
+            found = await hints.take(TICK_SECONDS)
             if not await self._may_go_on():
                 return
-            if not hints or any(hint.kind == "event" for hint in hints):
+            if not found or any(hint.kind == "event" for hint in found):
                 await self._send_events(send)
             if self._query.changes:
-                await self._send_changes(hints, send)
+                await self._send_changes(found, send)
             await self._keep_open(send)
 
     async def _may_go_on(self) -> bool:
@@ -207,11 +198,6 @@ class EventStream:
 def _change(hint: Hint) -> Change:
     shown = ids.render(hint.kind, hint.id) if hint.kind in _KINDS else hint.id  # type: ignore[arg-type]
     return Change(kind=_SHOWN_KINDS.get(hint.kind, hint.kind), id=shown)
-
-
-async def _until_hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def follow_stream(call: Call[StreamQuery, None]) -> Content:

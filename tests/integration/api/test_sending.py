@@ -132,7 +132,7 @@ async def test_a_key_that_is_none_is_refused(api: Api, key: str) -> None:
     answer = await api.http.post(
         "/v1/messages",
         json={"to": NUMBER, "text": "x"},
-        headers=[(KEY, key.encode("latin-1"))],  # type: ignore[list-item]
+        headers=[(KEY.encode(), key.encode("latin-1"))],
     )
     assert [error["field"] for error in problem(answer, Code.VALIDATION)["errors"]] == [KEY]
 

@@ -70,11 +70,11 @@ def test_settings_of_a_newer_hub_are_read() -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"default_region": "ZZ"}, "default_region"),
+        ({"default_region": "ZZ"}, "settings.default_region"),
         ({"default_region": "gb"}, "settings"),
-        ({"time_zone": "Mars/Base"}, "time_zone"),
-        ({"time_zone": "../../etc/passwd"}, "time_zone"),
-        ({"time_zone": "Europe"}, "time_zone"),
+        ({"time_zone": "Mars/Base"}, "settings.time_zone"),
+        ({"time_zone": "../../etc/passwd"}, "settings.time_zone"),
+        ({"time_zone": "Europe"}, "settings.time_zone"),
         ({"default_ttl_seconds": 5}, "settings"),
     ],
 )
