@@ -138,7 +138,7 @@ class Deliverer:
         try:
             if self._leases.is_renewal_due:
                 await self._renew()
-            await self._keeper.drop(self._take_lost())
+            self._keeper.drop(self._take_lost())
             await self._keeper.refresh()
             if self._recorder.may_start and self._leases.is_fresh:
                 await self._look()

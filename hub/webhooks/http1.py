@@ -10,6 +10,7 @@ stand the limits that a hostile receiver meets:
 
 import asyncio
 import time
+from typing import cast
 
 import httptools
 
@@ -98,8 +99,7 @@ class Connection(asyncio.Protocol):
     # --- what the event loop calls ------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
             self._finish()
         except httptools.HttpParserError as error:
             self._broken(error)
-        if self._waiter is None:
+        if not self._is_waiting():
             return
         if exchange.status is None:
             if exchange.bytes_in > HEADER_BYTES:
@@ -162,6 +162,9 @@ class Connection(asyncio.Protocol):
             self.is_reusable = self._parser.should_keep_alive()
 
     # --- the end -------------------------------------------------------------------------------------------------------------------
+
+    def _is_waiting(self) -> bool:
+        return self._waiter is not None
 
     def _broken(self, error: Exception) -> None:
         if self.exchange.status is None:

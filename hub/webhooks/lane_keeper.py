@@ -68,9 +68,9 @@ class LaneKeeper:
             lane = self.lanes.get(row.endpoint["id"])
             endpoint = self._opened(row)
             if lane is not None and endpoint is not None:
-                await self._renew(lane, row, endpoint)
+                _renew(lane, row, endpoint)
 
-    async def drop(self, lanes: Iterable[Lane]) -> None:
+    def drop(self, lanes: Iterable[Lane]) -> None:
         """Forget lanes that are another process's now; what they have in flight ends without being written."""
         for lane in lanes:
             if self.lanes.get(lane.id) is lane:
@@ -95,14 +95,14 @@ class LaneKeeper:
     async def release(self, lanes: Sequence[Lane]) -> None:
         """Give lanes back in good order."""
         ids = [lane.id for lane in lanes]
-        await self.drop(lanes)
+        self.drop(lanes)
         await self._leases.release(ids)
 
     async def drop_foreign(self, node: str) -> None:
         """After a renewal that kept fewer lanes than there are: drop those that are another process's."""
         rows = await self._db.read(load_lanes, list(self.lanes))
         own = {row.endpoint["id"] for row in rows if row.lane["owner"] == node}
-        await self.drop([lane for lane in list(self.lanes.values()) if lane.id not in own])
+        self.drop([lane for lane in list(self.lanes.values()) if lane.id not in own])
 
     def lost(self, endpoint_ids: Iterable[str]) -> list[Lane]:
         """Lanes of these endpoints; nothing of them starts from now on."""
@@ -154,20 +154,6 @@ class LaneKeeper:
             log.warning("a webhook lane was left by a crash again and again; it is watched", endpoint=lane.id)
         return lane
 
-    async def _renew(self, lane: Lane, row: LaneRow, endpoint: OpenEndpoint) -> None:
-        if endpoint.version < lane.endpoint.version:
-            return
-        if endpoint.is_sending and not lane.endpoint.is_sending:
-            lane.health, lane.breaker, lane.paused_until = _health(row), Breaker(_breaker(row)), _paused_until(row)
-        if endpoint.max_inflight != lane.endpoint.max_inflight:
-            old, lane.sender = lane.sender, self._client.pool()
-            lane.window.resize(endpoint.max_inflight)
-            old.close()
-        if endpoint.rate_per_second != lane.endpoint.rate_per_second:
-            lane.rate = _rate(endpoint)
-        lane.endpoint = endpoint
-        lane.is_stale = False
-
 
 SUSPECT_TIMES = 2
 """A delivery that was being tried at two crashes in a row is given up."""
@@ -188,3 +174,17 @@ def _paused_until(row: LaneRow) -> UtcMs:
 
 def _rate(endpoint: OpenEndpoint) -> Rate | None:
     return None if endpoint.rate_per_second is None else Rate(endpoint.rate_per_second)
+
+
+def _renew(lane: Lane, row: LaneRow, endpoint: OpenEndpoint) -> None:
+    """The endpoint was changed: work with its settings of now."""
+    if endpoint.version < lane.endpoint.version:
+        return
+    if endpoint.is_sending and not lane.endpoint.is_sending:
+        lane.health, lane.breaker, lane.paused_until = _health(row), Breaker(_breaker(row)), _paused_until(row)
+    if endpoint.max_inflight != lane.endpoint.max_inflight:
+        lane.window.resize(endpoint.max_inflight)
+    if endpoint.rate_per_second != lane.endpoint.rate_per_second:
+        lane.rate = _rate(endpoint)
+    lane.endpoint = endpoint
+    lane.is_stale = False

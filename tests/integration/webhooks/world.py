@@ -162,7 +162,7 @@ async def world(
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        await client.close()
+        client.close()
         await asyncio.to_thread(db.close)
         if task is not None and not task.cancelled() and task.exception() is not None:
             raise task.exception()  # type: ignore[misc]
