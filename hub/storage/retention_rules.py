@@ -148,10 +148,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             _OLD_ID.format(table="wh_replay", unless="and state <> 'running'"),
         ),
         "wh_endpoint": Sweep(
-            "Endpoints behind texts' own targets, and deleted ones, once nothing is left to deliver or to show for them",
+            "Deleted endpoints, once nothing is left to show for them. Others stay, also those behind texts' own targets: "
+            "their signing secret must not change",
             _days(90),
             ("id",),
-            "select id from wh_endpoint where updated_at < :cutoff and (is_implicit or deleted_at is not null)"
+            "select id from wh_endpoint where deleted_at < :cutoff"
             " and not exists (select 1 from wh_delivery d where d.endpoint_id = wh_endpoint.id) order by id limit :most",
             before=("delete from wh_lane where endpoint_id = :id",),
         ),

@@ -101,6 +101,21 @@ async def test_an_event_whose_delivery_has_not_ended_stays_and_stops_nobody(
     assert db.read_now(all_of, "wh_delivery", "event_seq") == list(held)
 
 
+async def test_endpoints_stay_until_they_are_deleted_and_have_nothing_left(db: Database) -> None:
+    endpoints, deliveries = METADATA.tables["wh_endpoint"], METADATA.tables["wh_delivery"]
+    _store(db, "account", row_at(METADATA.tables["account"], OLD, 1, id="a"))
+    _store(
+        db,
+        "wh_endpoint",
+        row_at(endpoints, OLD, 1, account_id="a", id="deleted"),
+        row_at(endpoints, OLD, 1, account_id="a", id="deleted, with deliveries"),
+        row_at(endpoints, OLD, 1, account_id="a", id="in use", deleted_at=None),
+    )
+    _store(db, "wh_delivery", row_at(deliveries, OLD, 2, endpoint_id="deleted, with deliveries"))
+    await Retention(db, Config()).sweep_all()
+    assert db.read_now(all_of, "wh_endpoint", "id") == ["deleted, with deliveries", "in use"]
+
+
 async def test_more_rows_than_one_delete_takes_all_go(db: Database) -> None:
     table = METADATA.tables["timeline"]
     _store(db, "timeline", *(row_at(table, OLD if n <= 1200 else START_MS, n) for n in range(1, 1301)))
