@@ -21,8 +21,8 @@ class Conditions:
             if not waiter.done() and holds():
                 waiter.set_result(None)
 
-    async def until(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-        """Return once `holds()` does; TimeoutError says what was waited for and how things stand."""
+    async def until(self, holds: Callable[[], bool], what: str, seconds: float | None = PATIENCE_SECONDS) -> None:
+        """Return once `holds()` does; TimeoutError says what was waited for and how things stand. None: wait for ever."""
         if holds():
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -252,6 +252,7 @@ class Handset:
 
     def _after(self, frame: HubFrame) -> None:
         if isinstance(frame, Welcome) and self.is_live:
+            self._say(f"online, session {frame.session_no}")
             self.tell_status()
         if isinstance(frame, Welcome | Pong):
             self._keep_hub_time()

@@ -82,7 +82,7 @@ class ObservedPhone:
 
     # --- waiting
 
-    async def until(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    async def until(self, holds: Callable[[], bool], what: str, seconds: float | None = PATIENCE_SECONDS) -> None:
         """Return once `holds()`; looked at after each step of this phone. TimeoutError names `what`."""
         await self._conditions.until(holds, what, seconds)
 

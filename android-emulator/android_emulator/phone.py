@@ -162,12 +162,15 @@ class EmulatedPhone(ObservedPhone):
     # --- joining a hub
 
     async def enrol(self, qr: str | bytes) -> str:
-        """Enrol by the text of a QR code or a PNG picture of it; returns the device id. The same code may be tried again.
+        """Enrol by the text of a QR code or a PNG picture of it; returns the device id. The same code may be tried again
+        until it worked, and does nothing after that.
 
         Raises EnrolmentError and QrError for the code, HubError for the hub's refusal, HubUnreachableError.
         """
         handset = self.handset
         enrolment = prepare(handset.store, read_invitation(qr))
+        if enrolment.device_id is not None:
+            return enrolment.device_id
         client = HubClient(enrolment.hub_url, enrolment.pins)
         enrolled = await complete(handset.store, enrolment, client, describe(handset))
         self._say(f"enrolled at {enrolled.hub_url} as {enrolled.device_id}")

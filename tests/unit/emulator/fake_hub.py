@@ -68,11 +68,18 @@ from device_protocol.handover import (
 )
 from device_protocol.hub_side import DeviceMemory, HubMemory, HubRules, Welcomed
 from device_protocol.numbering import Gap
-from device_protocol.payloads import SmsFailed, SmsSent, decode_payload
+from device_protocol.payloads import SmsCancelled, SmsExpired, SmsFailed, SmsSent, SmsUncertain, decode_payload
 from device_protocol.states import HubJobState
 from device_protocol.version import SUBPROTOCOL
 from device_protocol.wire_types import write_utc
 
+_REPORTS: dict[type, tuple[ReportKind, HubJobState]] = {
+    SmsSent: (ReportKind.SENT, HubJobState.SETTLED),
+    SmsFailed: (ReportKind.FAILED, HubJobState.SETTLED),
+    SmsExpired: (ReportKind.EXPIRED, HubJobState.SETTLED),
+    SmsCancelled: (ReportKind.CANCELLED, HubJobState.SETTLED),
+    SmsUncertain: (ReportKind.UNCERTAIN, HubJobState.UNCERTAIN),
+}
 _STATES = {Release: HubJobState.QUEUED, Doubt: HubJobState.UNCERTAIN, Conclude: HubJobState.SETTLED}
 
 
@@ -340,13 +347,14 @@ class _Session:
 
     def _report(self, event: Event) -> None:
         payload = decode_payload(event.event_type, event.payload)
-        if isinstance(payload, SmsSent | SmsFailed) and payload.id in self.device.jobs:
-            job = self.device.jobs[payload.id]
-            kind = ReportKind.SENT if isinstance(payload, SmsSent) else ReportKind.FAILED
-            phone = self.hub.rules.phone_of(self.device.memory, HubMemory(self.hub.epoch, False, self.hub.now()))
-            fate = self.hub.rules.judge_report(phone, JobRef(payload.id, payload.submission), kind, job)
-            if fate in (ReportFate.APPLY, ReportFate.ADOPT):
-                self.device.jobs[payload.id] = replace(job, state=HubJobState.SETTLED)
+        kind, state = _REPORTS.get(type(payload), (None, None))
+        job = self.device.jobs.get(getattr(payload, "id", ""))
+        if kind is None or state is None or job is None:
+            return
+        ref = JobRef(job.id, getattr(payload, "submission", 0))
+        phone = self.hub.rules.phone_of(self.device.memory, HubMemory(self.hub.epoch, False, self.hub.now()))
+        if self.hub.rules.judge_report(phone, ref, kind, job) in (ReportFate.APPLY, ReportFate.ADOPT):
+            self.device.jobs[job.id] = replace(job, state=state)
 
     def _decide(self, decision: Decision) -> Iterable[HubFrame]:
         self._write(decision.verdicts)
