@@ -99,7 +99,7 @@ NOT_APPLIED: Mapping[str, str] = MappingProxyType(
         "already_offered": "another offer was open",
     }
 )
-"""The `why_not` words of `hub.core.status.Decision`, in words."""
+"""The `why_not` words of `hub.core.folding.Decision`, in words."""
 
 _SAFE = "Nothing left the phone, so it is safe to send again."
 _UNSAFE = "Sending it again may deliver it twice."

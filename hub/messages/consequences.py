@@ -6,8 +6,9 @@ The state table says what the *message* may do; the action beside it (`hub.core.
 from typing import NamedTuple
 
 from hub.core.effects import Effect, LiveHint
+from hub.core.folding import Decision
 from hub.core.results import Action
-from hub.core.status import WAITING, Decision
+from hub.core.status import WAITING
 from hub.messages.ledger import Entry, Ledger
 from hub.messages.routes import move_on
 from hub.storage.messages_lines import LineRow, lines_by_id, mark_absent, pause_lines

@@ -14,7 +14,8 @@ from hub.core import moves
 from hub.core.clock import UtcMs
 from hub.core.commands import CancelRequest
 from hub.core.effects import Effect, WakeDispatch
-from hub.core.status import UNBOUND, Status, Word
+from hub.core.folding import Word
+from hub.core.status import UNBOUND, Status
 from hub.messages.batches import PAUSED_UNTIL
 from hub.messages.ledger import HUB, Entry, Ledger
 from hub.messages.outcomes import with_effects

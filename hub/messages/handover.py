@@ -12,7 +12,8 @@ from device_protocol.frames import Cancel, Drop, Go, HubFrame, JobRef, JobState
 from hub.core import reports
 from hub.core.commands import CancelRequest
 from hub.core.effects import Effect, ToPhone, WakeDispatch
-from hub.core.status import Decision, Status, Word
+from hub.core.folding import Decision, Word
+from hub.core.status import Status
 from hub.core.timeline import Kind
 from hub.messages.consequences import Consequences
 from hub.messages.jobs import job_frame

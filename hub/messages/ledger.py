@@ -18,8 +18,9 @@ from hub.core import moves, reports
 from hub.core.clock import UtcMs
 from hub.core.effects import Effect, LiveHint, WakeAt
 from hub.core.events import EventType, events_of
+from hub.core.folding import Decision, MessageView, Word, fold
 from hub.core.retry import sms_retry_at
-from hub.core.status import SETTLED, UNBOUND, Decision, MessageView, Status, Word, fold
+from hub.core.status import SETTLED, UNBOUND, Status
 from hub.messages.announce import message_event
 from hub.messages.known_segments import letters_of, write_segments
 from hub.messages.story import facts_of, kind_of

@@ -9,8 +9,9 @@ from typing import Any
 from hub.core import moves, reports, results
 from hub.core.clock import UtcMs
 from hub.core.commands import CancelRequest, ReplayDeadLetter
+from hub.core.folding import Decision, Word
 from hub.core.segments import ON_AIR, UNKNOWN
-from hub.core.status import Decision, Status, Word
+from hub.core.status import Status
 from hub.core.timeline import Kind
 
 _OF_STATUS: Mapping[Status, Kind] = {
