@@ -24,6 +24,8 @@ from hub.storage import devices_events as events_stored
 from hub.storage.devices import ConnectionRow, DeviceRow, GapRow, NoticeRow
 from hub.storage.devices_events import StreamRow
 from hub.storage.facts import find_fact
+from hub.storage.lines import lines_in
+from hub.storage.messages_queue import queue_depths
 from hub.storage.transaction import Done, Refused, Tx
 from hub.webhooks.outbox import NewEvent, publish
 
@@ -161,10 +163,7 @@ class _Round:
         return Done(Greeted(session_no=device.session_no, frames=frames), self._settle(device, answer))
 
     def _settle(self, device: DeviceRow, answer: Welcomed) -> tuple[Effect, ...]:
-        effects: tuple[Effect, ...] = (
-            LiveHint(device.account_id, "device", device.id),
-            WakeDispatch(device.account_id),
-        )
+        effects: tuple[Effect, ...] = (LiveHint(device.account_id, "device", device.id),)
         if not answer.verdicts and not answer.offer_again:
             return effects
         settlement = Settlement(device.account_id, device.id, device.session_no, answer.verdicts, answer.offer_again)
@@ -221,7 +220,13 @@ class _Round:
         stored.insert_gaps(conn, self._gaps)
         stored.insert_connections(conn, self._connections)
         stored.insert_notices(conn, self._notices)
-        return apply_sims(self._tx, self._sims) + publish(self._tx, self._events)
+        return apply_sims(self._tx, self._sims) + publish(self._tx, self._events) + self._wake()
+
+    def _wake(self) -> tuple[Effect, ...]:
+        """Offers for the lines whose phone is back, where texts wait for them."""
+        lines = [line for here in lines_in(self._tx.conn, {one.id for one in self._changed}).values() for line in here]
+        waiting = queue_depths(self._tx, [line.id for line in lines])
+        return tuple(WakeDispatch(line.account_id, (line.id,)) for line in lines if waiting.get(line.id))
 
 
 def _store_went_back(tx: Tx, device: DeviceRow) -> NoticeRow:

@@ -109,7 +109,7 @@ def _account_of(command: _LineCommand) -> str:
 
 
 def _effects(command: _LineCommand) -> tuple[Effect, ...]:
-    return (LiveHint(command.account_id, "line", command.line_id), WakeDispatch(command.account_id))
+    return (LiveHint(command.account_id, "line", command.line_id), WakeDispatch(command.account_id, (command.line_id,)))
 
 
 def _answer(tx: Tx, command: _LineCommand, outcome: Done[str] | Refused) -> Done[LineView] | Refused:

@@ -154,11 +154,11 @@ def apply_sims(tx: Tx, reports: Sequence[SimReport]) -> tuple[Effect, ...]:
         if _is_as_known(facts, known.get(report.device.id, [])):
             continue
         changed = _Placing(tx, report).run()
-        if changed:
-            events.append(changed)
+        if changed is not None:
+            events.append(changed.event)
             effects += (
                 LiveHint(report.device.account_id, "device", report.device.id),
-                WakeDispatch(report.device.account_id),
+                WakeDispatch(report.device.account_id, changed.line_ids),
             )
     return effects + publish(tx, events)
 
@@ -227,6 +227,13 @@ def _is_as_known(facts: Sequence[SimFact], lines: Sequence[LineRecord]) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    event: NewEvent
+    line_ids: tuple[str, ...]
+    """What is in the phone now."""
+
+
 class _Placing:
     """One phone's SIMs put into the account's lines, with the account locked."""
 
@@ -240,7 +247,7 @@ class _Placing:
         self._before = {line.id: msgspec.structs.replace(line) for line in self._lines}
         self._notices: list[NoticeRow] = []
 
-    def run(self) -> NewEvent | None:
+    def run(self) -> "_Changed | None":
         """Write what changed; None when nothing did."""
         found = match_sims(self._device.id, self._facts, self._lines)
         self._forget_absent({line.id for line in found if line is not None})
@@ -254,7 +261,8 @@ class _Placing:
         stored.write_placing(self._tx.conn, changed)
         stored.insert_lines(self._tx.conn, created)
         insert_notices(self._tx.conn, self._notices)
-        return sim_changed(self._tx, self._device, self._lines)
+        here = [line for line in self._lines if line.device_id == self._device.id and line.is_present]
+        return _Changed(sim_changed(self._tx, self._device, here), tuple(line.id for line in here))
 
     def _forget_absent(self, listed: set[str]) -> None:
         for line in self._lines:
@@ -309,11 +317,10 @@ class _Placing:
 
 
 def sim_changed(tx: Tx, device: DeviceRow, lines: Sequence[LineRecord]) -> NewEvent:
-    """The customer event about what is in a phone now."""
-    here = [line for line in lines if line.device_id == device.id and line.is_present and line.removed_at is None]
+    """The customer event about the lines that are in a phone now."""
     sims = tuple(
         SimData(slot=line.slot or 0, line_id=render("line", line.id), number=line.number, carrier=line.carrier)
-        for line in sorted(here, key=lambda line: line.slot or 0)
+        for line in sorted(lines, key=lambda line: line.slot or 0)
     )
     return NewEvent(
         id=tx.new_id(),

@@ -11,7 +11,7 @@ import msgspec
 
 from device_protocol.errors import SILENT
 from hub.core.clock import UtcMs, rfc3339
-from hub.core.effects import ClosePhone, Effect, LiveHint, WakeDispatch
+from hub.core.effects import ClosePhone, Effect, LiveHint
 from hub.core.events import DeviceData, EventType
 from hub.core.ids import render
 from hub.devices.reading import read_status
@@ -79,10 +79,10 @@ def goodbye(tx: Tx, commands: Sequence[Goodbye]) -> list[Done[bool] | Refused]:
 
 
 def mark_offline(device: DeviceRow, at: UtcMs, reason: str) -> tuple[Effect, ...]:
-    """The locked phone is gone since `at`; the caller writes the row. Texts that wait for it may look for another line."""
+    """The locked phone is gone since `at`; the caller writes the row. Texts that wait for it look for another line by their own timer."""
     device.is_online, device.online_since = False, None
     device.offline_since, device.offline_reason = at, reason
-    return (LiveHint(device.account_id, "device", device.id), WakeDispatch(device.account_id))
+    return (LiveHint(device.account_id, "device", device.id),)
 
 
 def cut_off(tx: Tx, device: DeviceRow, word: str, reason: str) -> tuple[Effect, ...]:

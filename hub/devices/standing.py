@@ -175,7 +175,6 @@ def _revoke(tx: Tx, device: DeviceRow, _command: RevokeDevice) -> tuple[Effect, 
     return (
         *cut_off(tx, device, REMOVED.word, "the operator removed this phone"),
         CredentialsChanged(device.account_id, "device", device.id),
-        WakeDispatch(device.account_id),
     )
 
 
