@@ -3,44 +3,12 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, LargeBinary, Table, Text, select
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
 from hub.storage.database import Database
 from hub.storage.schema import METADATA
-
-LONG_TEXT = (
-    "\u2028 trailing space, \r\n\t and 👩‍👩‍👧 é = e\u0301, 'quotes\", \\ backslash, %s %(x)s :name ? \ufffd\U0010ffff "
-    * 1500
-)
-INDEXED_TEXT = LONG_TEXT[:150]
-"""PostgreSQL refuses an index entry above 2,704 bytes, SQLite does not: indexed texts are bounded where they enter the hub."""
-ALL_BYTES = bytes(range(256)) * 4096
-
-VARIANTS: dict[str, dict[type, Any]] = {
-    "highest": {int: 2**63 - 1, str: LONG_TEXT, bytes: ALL_BYTES, bool: True},
-    "lowest": {int: -(2**63), str: "", bytes: b"", bool: False},
-    "zero": {int: 0, str: "0", bytes: b"\0", bool: False},
-}
-
-
-def _value(column: Column[Any], extremes: dict[type, Any], indexed: set[str]) -> Any:
-    if isinstance(column.type, Boolean):
-        return extremes[bool]
-    if isinstance(column.type, BigInteger | Integer):
-        return extremes[int]
-    if isinstance(column.type, LargeBinary):
-        return extremes[bytes]
-    assert isinstance(column.type, Text), f"{column} has a type this test does not know"
-    text = extremes[str]
-    return text[: len(INDEXED_TEXT)] if column.name in indexed else text
-
-
-def _indexed(table: Table) -> set[str]:
-    keys = {column.name for column in table.primary_key}
-    unique = {column.name for constraint in table.constraints for column in getattr(constraint, "columns", ())}
-    by_index = {column.name for index in table.indexes for column in index.columns}
-    return keys | unique | by_index | {column.name for column in table.columns if column.foreign_keys}
+from tests.integration.storage.extremes import VARIANTS, extreme_of, indexed
 
 
 def _only_row(conn: Connection, table: Table) -> dict[str, Any]:
@@ -50,7 +18,7 @@ def _only_row(conn: Connection, table: Table) -> dict[str, Any]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_column_gives_back_what_it_was_given(db: Database, variant: str) -> None:
     for table in METADATA.sorted_tables:
-        row = {column.name: _value(column, VARIANTS[variant], _indexed(table)) for column in table.columns}
+        row = {column.name: extreme_of(column, VARIANTS[variant], indexed(table)) for column in table.columns}
         with db.write_engine.connect() as connection, connection.begin():
             connection.execute(table.insert(), [row])
         found = db.read_now(_only_row, table)
@@ -63,7 +31,7 @@ def test_every_column_gives_back_what_it_was_given(db: Database, variant: str) -
 def test_every_optional_column_can_be_empty(db: Database) -> None:
     for table in METADATA.sorted_tables:
         extremes = VARIANTS["zero"]
-        row = {c.name: None if c.nullable else _value(c, extremes, _indexed(table)) for c in table.columns}
+        row = {c.name: None if c.nullable else extreme_of(c, extremes, indexed(table)) for c in table.columns}
         with db.write_engine.connect() as connection, connection.begin():
             connection.execute(table.insert(), [row])
         found = db.read_now(_only_row, table)

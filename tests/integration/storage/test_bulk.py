@@ -1,0 +1,53 @@
+"""A bulk insert stores what a plain one does, the extremes of every column included."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.exc import DBAPIError
+
+from hub.storage.bulk import BulkInsert
+from hub.storage.database import Database
+from hub.storage.schema import METADATA
+from tests.integration.storage.extremes import VARIANTS, extreme_of, indexed
+
+
+def _rows(conn: Connection, table: Table) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in conn.execute(select(table))]
+
+
+@pytest.mark.parametrize("name", ["message", "timeline", "wh_event", "idempotency"])
+def test_rows_arrive_as_they_were_given(db: Database, name: str) -> None:
+    table = METADATA.tables[name]
+    names = [column.name for column in table.columns]
+    given = [
+        tuple(extreme_of(column, extremes, indexed(table)) for column in table.columns)
+        for extremes in VARIANTS.values()
+    ]
+    optional = {column.name for column in table.columns if column.nullable}
+    given[2] = tuple(None if column in optional else value for column, value in zip(names, given[2], strict=True))
+    with db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(table, names).run(connection, given)
+        BulkInsert(table, names).run(connection, [])
+    assert sorted(db.read_now(_rows, table), key=str) == sorted(given, key=str)
+
+
+def test_columns_left_out_keep_the_databases_defaults(db: Database) -> None:
+    table = METADATA.tables["timeline"]
+    some = BulkInsert(table, ["account_id", "message_id", "at", "actor", "kind", "is_applied", "data"])
+    with db.write_engine.connect() as connection, connection.begin():
+        some.run(connection, [("a", "m", n, "hub", "queued", True, "{}") for n in (1, 2)])
+    assert [row[0] for row in db.read_now(_rows, table)] == [1, 2]
+
+
+def test_a_broken_rule_of_the_table_is_an_error(db: Database) -> None:
+    table = METADATA.tables["hub_fact"]
+    twice = [("x", "1"), ("x", "2")]
+    with pytest.raises(DBAPIError), db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(table, ["name", "value"]).run(connection, twice)
+    assert db.read_now(_rows, table) == []
+
+
+def test_a_column_that_is_not_there_is_noticed_at_once() -> None:
+    with pytest.raises(ValueError, match="has no columns"):
+        BulkInsert(METADATA.tables["hub_fact"], ["nmae"])
