@@ -9,7 +9,7 @@ from msgspec import Meta
 from hub import devices
 from hub.accounts.scopes import Scope
 from hub.dialects.native_v1.fields import DeviceId, Model, NextCursor, PageQuery, UtcTime, bare_or_none, out, time
-from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, Operation, found
+from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, Operation
 from hub.dialects.native_v1.pages import cut, id_cursor
 
 
@@ -38,16 +38,14 @@ class NoticesQuery(PageQuery):
 async def list_notices(call: Call[NoticesQuery, None]) -> NoticePage:
     """List notices of all phones, or of one."""
     limit = call.query.limit
-    views = found(
-        await call.read(
-            devices.list_notices,
-            call.account_id,
-            device_id=bare_or_none("device", call.query.device_id, "device_id"),
-            after=id_cursor(call.query.cursor),
-            limit=limit + 1,
-        )
+    views = await call.read(
+        devices.list_notices,
+        call.account_id,
+        device_id=bare_or_none("device", call.query.device_id, "device_id"),
+        after=id_cursor(call.query.cursor),
+        limit=limit + 1,
     )
-    page, has_more = cut(views, limit)
+    page, has_more = cut(views or (), limit)
     return NoticePage(
         items=[
             Notice(device_id=out("device", view.device_id), kind=view.kind, text=view.text, at=time(view.at))
