@@ -29,8 +29,6 @@ from tests.unit.device_protocol.world import (
 _T = TypeVar("_T", bound=Hashable)
 _OUTBOX = 4
 _PIPE = 6
-_HELLOS = 9
-"""More connections than any budget here can make necessary."""
 _SUBMISSIONS_RAISED = 1000
 NO_SERVICE = 4
 
@@ -299,7 +297,8 @@ class Network:
         if world.open[device] is None:
             move = self._once((id(phone), "connect", now), lambda: hands.connect(phone, now))
             yield Next(f"phone {device} connects", False, self._sent(world, device, move, Connection()))
-        for job in hands.rules.permitted(phone.session, phone.store) if phone.in_hand is None else ():
+        is_free = phone.in_hand is None and phone.on_air is None
+        for job in hands.rules.permitted(phone.session, phone.store) if is_free else ():
             move = self._once((id(phone), "submit", job.ref, now), lambda: hands.submit(phone, job.ref, now))  # noqa: B023
             yield Next(f"phone {device} submits {job.ref}", False, self._moved(world, device, move))
         if phone.in_hand is not None:
@@ -437,12 +436,18 @@ class Network:
             self._check_phone(world, phone)
 
     def _check_phone(self, world: World, phone: PhonePart) -> None:
-        if phone.store.facts().connect > _HELLOS:
+        if phone.store.facts().connect > self._hellos():
             raise Broken("says hello again and again")
         if self.no_false_gaps:
             gaps = {number for owner, _, number in world.hub.gaps if owner == f"d{phone.name}"}
             if any(number in gaps and uuid in world.hub.stored for uuid, number in phone.told):
                 raise Broken("a gap where nothing is missing")
+
+    def _hellos(self) -> int:
+        """More connections than these faults can make necessary."""
+        budget = self.budget
+        lost = budget.cuts + budget.phone_crashes + budget.hub_crashes
+        return 6 + lost + 3 * budget.restores + 4 * (budget.moved_stores + budget.rollbacks)
 
     def is_good(self, world: World) -> bool:
         """Where the world may rest: every message decided, every event stored or shown as a gap."""
