@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from android_emulator.air import Air, MemoryAir, SocketAir, read_log
-from android_emulator.cell_network import CellNetwork, EchoCustomer
+from android_emulator.cell_network import CellNetwork
 from android_emulator.clock import PhoneClock
 from android_emulator.console import Console
 from android_emulator.failpoints import Failpoints
@@ -20,6 +20,7 @@ from android_emulator.hub_client import HubError, HubUnreachableError
 from android_emulator.link import BadLink
 from android_emulator.magic_numbers import BEHAVIOURS, RECOVERS
 from android_emulator.phone import EmulatedPhone
+from android_emulator.processes import RadioLogProcess
 from android_emulator.report import texts_of
 from android_emulator.sim import SimCard
 from android_emulator.uplink import Timing
@@ -58,15 +59,14 @@ async def _until_stopped(work: Awaitable[None]) -> None:
 async def run_phone(options: argparse.Namespace) -> None:
     """Be one phone until stopped."""
     network = CellNetwork()
+    if options.reply is not None:
+        network.strangers_answer = lambda text: str(options.reply).replace("{text}", text)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(network.aclose)
-        for number in options.echo:
-            await EchoCustomer(network, number).switch_on()
-        air: Air = SocketAir(options.radio_log) if options.radio_log else MemoryAir()
-        stack.push_async_callback(air.aclose)
+        air = await _air(options.radio_log, stack)
         phone = EmulatedPhone(
             options.store,
-            sims=[_card(text) for text in options.sim],
+            sims=[_card(text, options.carrier) for text in options.sim],
             network=network,
             air=air,
             clock=PhoneClock(round(options.clock_offset * 1000)),
@@ -97,11 +97,26 @@ def _code(options: argparse.Namespace) -> str | bytes | None:
     return None
 
 
-def _card(text: str) -> SimCard:
+async def _air(radio_log: Path | None, stack: AsyncExitStack) -> Air:
+    """A radio log that runs already when the path is a socket; else a file, kept by a process that this one starts."""
+    if radio_log is None:
+        return MemoryAir()
+    if not _is_socket(radio_log):
+        radio_log = (await stack.enter_async_context(RadioLogProcess(radio_log))).socket
+    air = SocketAir(radio_log)
+    stack.push_async_callback(air.aclose)
+    return air
+
+
+def _is_socket(path: Path) -> bool:
+    return path.is_socket()
+
+
+def _card(text: str, carrier: str) -> SimCard:
     """`NUMBER[,CARRIER][,hidden]`."""
     number, *more = text.split(",")
-    carrier = next((word for word in more if word != "hidden"), "Sandbox Mobile")
-    return SimCard(f"sim-{number}", number, carrier, tells_number="hidden" not in more)
+    named = next((word for word in more if word != "hidden"), carrier)
+    return SimCard(f"sim-{number}", number, named, tells_number="hidden" not in more)
 
 
 # --- a fleet
@@ -213,8 +228,11 @@ def _add_phone(phone: argparse.ArgumentParser) -> None:
     phone.add_argument(
         *("--sim", "--number"), action="append", default=[], help="NUMBER[,CARRIER][,hidden]; again for the next slot"
     )
-    phone.add_argument("--radio-log", type=Path, help="socket of a `python -m android_emulator.radio_log` process")
-    phone.add_argument("--echo", action="append", default=[], help="a customer's number that answers every text")
+    phone.add_argument("--carrier", default="Sandbox Mobile", help="carrier of cards that name none")
+    phone.add_argument(
+        "--radio-log", type=Path, help="file for every segment sent, or the socket of a running radio_log process"
+    )
+    phone.add_argument("--reply", help="customers answer every text with this; {text} is what they were told")
     phone.add_argument("--transport", choices=["auto", "websocket", "http"], default="auto")
     phone.add_argument("--clock-offset", type=float, default=0, help="seconds the phone's clock is ahead")
     phone.add_argument("--os-limit", type=int, default=30, help="Android's segments a minute; 0: none")

@@ -30,6 +30,8 @@ class CellNetwork:
         """How long a text travels."""
         self.strangers_receive = strangers_receive
         """Whether texts to numbers nobody here has count as delivered; else their delivery fails."""
+        self.strangers_answer: Callable[[str], str] | None = None
+        """What customers answer to a text, whoever they are; None: they stay silent."""
         self._receivers: dict[str, Receive] = {}
         self._known: set[str] = set()
         self._held: defaultdict[str, list[tuple[Text, asyncio.Future[None]]]] = defaultdict(list)
@@ -56,6 +58,8 @@ class CellNetwork:
             await receive(text)
             return True
         if text.recipient not in self._known:
+            if self.strangers_receive and self.strangers_answer is not None:
+                self.post(Text(text.recipient, text.sender, self.strangers_answer(text.text)))
             return self.strangers_receive
         arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._held[text.recipient].append((text, arrived))

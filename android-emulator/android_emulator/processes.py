@@ -10,9 +10,11 @@ async with RadioLogProcess(folder) as log, PhoneProcess(folder / "phone.db", ["-
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,15 +29,16 @@ from android_emulator.report import texts_of
 
 
 class RadioLogProcess:
-    """What the air saw, in a process no phone's death reaches."""
+    """What the air saw, in a process no phone's death reaches; it ends with the one that started it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "air.jsonl"
-        self.socket = folder / "air.sock"
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        # Not beside the file: the path of a Unix socket has at most 107 bytes.
+        self._folder = tempfile.mkdtemp(prefix="air-")
+        self.socket = Path(self._folder) / "air.sock"
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        self.socket.unlink(missing_ok=True)
         command = (sys.executable, "-m", "android_emulator.radio_log", str(self.file), str(self.socket))
         self._process = await asyncio.create_subprocess_exec(
             *command, "--while-stdin", stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -51,6 +54,7 @@ class RadioLogProcess:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             await self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def segments(self) -> list[Aired]:
         """Every segment that went on air so far, in order."""

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class _Phone:
 class RadioLog:
     """Appends segments to a file; everything that waits shares one fsync. Works without threads and without a loop of tasks."""
 
-    def __init__(self, path: Path, socket_path: Path, stop: socket.socket | int) -> None:
+    def __init__(self, path: Path, socket_path: Path, stops: Iterable[socket.socket | int]) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._door.bind(str(socket_path))
@@ -38,10 +39,10 @@ class RadioLog:
         self._door.setblocking(False)
         self._ready = selectors.DefaultSelector()
         self._ready.register(self._door, selectors.EVENT_READ)
-        self._stop = self._ready.register(stop, selectors.EVENT_READ)
+        self._stops = [self._ready.register(stop, selectors.EVENT_READ) for stop in stops]
 
     def run(self) -> None:
-        """Until `stop` becomes readable."""
+        """Until one of `stops` becomes readable."""
         while self._serve(timeout=None):
             pass
         while self._serve(timeout=0):
@@ -52,15 +53,15 @@ class RadioLog:
         """One round. False when it is time to stop or, without waiting, when nothing is left to do."""
         ready = [key for key, _ in self._ready.select(timeout)]
         if timeout == 0:
-            ready = [key for key in ready if key is not self._stop]
+            ready = [key for key in ready if key not in self._stops]
         batch: list[tuple[socket.socket, Segment]] = []
         for key in ready:
             if key.fileobj is self._door:
                 self._admit()
-            elif key is not self._stop:
+            elif key not in self._stops:
                 batch += self._read(key.data)
         self._append(batch)
-        return bool(ready) and self._stop not in ready
+        return bool(ready) and not any(key in self._stops for key in ready)
 
     def _admit(self) -> None:
         connection, _ = self._door.accept()
@@ -100,10 +101,10 @@ def _aired(segment: Segment, at: int) -> Aired:
     return Aired(segment.sender, segment.recipient, segment.text, segment.segment, segment.segments, at)
 
 
-def _stop_signal() -> socket.socket:
-    """A socket that becomes readable at SIGTERM or SIGINT."""
+def _bell(*numbers: signal.Signals) -> socket.socket:
+    """A socket that becomes readable at any of these signals."""
     listening, ringing = socket.socketpair()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         signal.signal(number, lambda *_: ringing.send(b"!") and None)
     return listening
 
@@ -114,8 +115,14 @@ def main() -> None:
     parser.add_argument("socket", type=Path, help="Unix socket that phones connect to")
     parser.add_argument("--while-stdin", action="store_true", help="stop when standard input ends")
     arguments = parser.parse_args()
-    stop = sys.stdin.fileno() if arguments.while_stdin else _stop_signal()
-    log = RadioLog(arguments.file, arguments.socket, stop)
+    stops: list[socket.socket | int] = [_bell(signal.SIGTERM)]
+    if arguments.while_stdin:
+        # Ctrl-C reaches this process too, before the phone that started it is done.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stops.append(sys.stdin.fileno())
+    else:
+        stops.append(_bell(signal.SIGINT))
+    log = RadioLog(arguments.file, arguments.socket, stops)
     print("ready", flush=True)
     log.run()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from android_emulator.air import read_log
 from android_emulator.processes import PhoneProcess, RadioLogProcess
 from device_protocol.states import HubJobState
 from tests.unit.emulator.fake_hub import FakeHub, fake_hub
@@ -27,7 +28,7 @@ class Killable:
 @asynccontextmanager
 async def killable(folder: Path, failpoints: str) -> AsyncIterator[Killable]:
     """A hub, a radio log, and a phone process that is online and will die at `failpoints`."""
-    async with fake_hub() as hub, RadioLogProcess(folder) as log:
+    async with fake_hub() as hub, RadioLogProcess(folder / "air.jsonl") as log:
         phone = PhoneProcess(
             folder / "phone.db", ["--sim", NUMBER, "--qr-text", hub.qr_text(), "--transport", "websocket"], log=log
         )
@@ -92,3 +93,25 @@ async def test_what_happens_to_a_phone_can_be_told_in_words(tmp_path: Path) -> N
         assert "never saw it" in await on.phone.tell(f"text {CUSTOMER} unseen")
         await on.hub.until(lambda: len(on.hub.device.events) == 2)
         assert received_texts(on.hub) == ["Grüße 😀"]
+
+
+async def test_a_phone_keeps_a_radio_log_of_its_own_and_customers_answer(tmp_path: Path) -> None:
+    async with fake_hub() as hub:
+        options = ["--number", NUMBER, "--carrier", "EE", "--reply", "You said: {text}"]
+        phone = PhoneProcess(
+            tmp_path / "phone.db", [*options, "--qr-text", hub.qr_text(), "--radio-log", str(tmp_path / "air.jsonl")]
+        )
+        async with phone:
+            await phone.wait_line("online")
+            assert hub.device.sims[0].carrier == "EE"
+            await hub.text(CUSTOMER, "Hello")
+            await hub.until(lambda: received_texts(hub) == ["You said: Hello"])
+            assert await phone.stop() == 0
+        assert [(aired.recipient, aired.text) for aired in read_log(tmp_path / "air.jsonl")] == [(CUSTOMER, "Hello")]
+
+
+async def test_an_error_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    phone = PhoneProcess(tmp_path / "phone.db", ["--number", NUMBER])
+    await phone.start()
+    assert await phone.wait_end() == 1
+    assert phone.lines == ["error: this phone is not enrolled yet: pass --qr-text, --qr-png, or --hub with --token"]

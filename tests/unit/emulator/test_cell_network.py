@@ -53,3 +53,13 @@ async def test_an_echo_customer_answers() -> None:
     assert inbox.texts == ["You said: hello"]
     assert customer.received == [Text(A, B, "hello")]
     await network.aclose()
+
+
+async def test_strangers_answer_when_they_are_told_to() -> None:
+    network, inbox = CellNetwork(), Inbox()
+    await network.attach(A, inbox.receive)
+    network.strangers_answer = lambda text: f"Re: {text}"
+    assert await network.carry(Text(A, "+14155550777", "hello"))
+    await settle()
+    assert inbox.texts == ["Re: hello"]
+    await network.aclose()
