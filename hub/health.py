@@ -54,6 +54,8 @@ async def _missing(services: Services, workers: Workers) -> list[str]:
         await services.db.read(find_fact, "hub_epoch")
     except Exception:
         missing.append("the database does not answer")
+    if services.db.writer.is_failing:
+        missing.append("the database takes no writes")
     return missing
 
 
