@@ -171,7 +171,7 @@ def _text_out(tour: Tour, api: httpx.Client) -> None:
     tour.step("The radio took it: sent")
     _eventually("the text is delivered", lambda: _status(api, message) == "delivered")
     tour.step("The customer's handset confirmed it: delivered")
-    for hop in _ok(api.get(f"{message}/timeline"))["entries"]:
+    for hop in _ok(api.get(f"{message}/timeline"))["items"]:
         tour.note(f"{hop['at'][11:23]}  {hop['sentence']}")
 
 

@@ -113,13 +113,13 @@ class HubProcess:
         """Whether the process lives."""
         return self._child is not None and self._child.poll() is None
 
-    async def died(self) -> None:
+    async def died(self, place: str = "") -> None:
         """Wait until a failpoint has killed it."""
 
         async def is_dead() -> bool:
             return not self.is_running
 
-        await eventually("the failpoint was passed", is_dead)
+        await eventually(f"the failpoint {place} was passed", is_dead)
         assert self._child is not None
         assert self._child.returncode == -signal.SIGKILL, self.log_path.read_text()[-3000:]
 

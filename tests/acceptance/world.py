@@ -117,6 +117,7 @@ class World:
         self.air = RadioLog(directory)
         self.customer = Customer()
         self.phones: list[EmulatedPhone] = []
+        self._airs: list[SocketAir] = []
         self.sent: list[tuple[str, str]] = []
         self.inbound: list[tuple[str, str]] = []
         self.message_ids: dict[tuple[str, str], str] = {}
@@ -141,7 +142,7 @@ class World:
         phone = EmulatedPhone(
             store,
             sims=[SimCard(f"card-{number}", number) for number in numbers],
-            air=SocketAir(self.air.socket),
+            air=self._air(),
             timing=Timing.hasty(),
             os_segments_per_minute=0,
         )
@@ -155,18 +156,24 @@ class World:
             await self.hub.api.patch(f"/v1/lines/{line['id']}", json={"per_minute": 6000})
         return phone
 
+    def _air(self) -> SocketAir:
+        self._airs.append(SocketAir(self.air.socket))
+        return self._airs[-1]
+
     async def close(self) -> None:
         """Everything down."""
         for phone in self.phones:
             if phone.is_on:
                 with suppress(Exception):
                     await phone.crash()
+        for air in self._airs:
+            await air.aclose()
         await self.customer.stop()
         self.air.stop()
 
     async def send(self, to: str, text: str, **more: Any) -> str:
         """Send until the hub says 2xx, always with the same Idempotency-Key: what a careful customer does."""
-        key = f"{to}/{text}"
+        key = f"{to}/{text}".replace(" ", "-")
         self.sent.append((to, text))
 
         async def accepted() -> str | None:
@@ -246,7 +253,7 @@ class World:
         for message in self.message_ids.values():
             state = (await self.state_of(message))["state"]
             timeline = (await self.hub.api.get(f"/v1/messages/{message}/timeline")).json()
-            hops = timeline["entries"]
+            hops = timeline["items"]
             changes = [hop["to_state"] for hop in hops if hop["is_applied"] and hop["to_state"]]
             assert changes, timeline
             assert changes[-1] == state, timeline

@@ -13,7 +13,6 @@ a send that takes too long ends the connection, because a phone that stopped rea
 from __future__ import annotations
 
 import asyncio
-import secrets
 
 from starlette.types import Receive, Scope, Send
 
@@ -46,8 +45,6 @@ log = get_logger("phones.socket")
 SEND_SECONDS = 20.0
 """How long one frame may wait for room in the phone's connection."""
 GOODBYE_SECONDS = 5.0
-STREAM_BYTES = 12
-"""Random bytes of a fresh stream id."""
 
 
 class PhoneSocket:
@@ -57,6 +54,7 @@ class PhoneSocket:
         self._services = services
         self._sessions = sessions
         self._tokens = tokens
+        self._node = services.config.node_name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, from its upgrade request to its end."""
@@ -76,7 +74,7 @@ class PhoneSocket:
             return
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         scope.clear()  # headers and addresses would stay for as long as the phone does
-        await connection.run(identity, self._sessions)
+        await connection.run(identity, self._node, self._sessions)
 
 
 class SocketSession(NativeSession):
@@ -93,12 +91,12 @@ class SocketSession(NativeSession):
         self._is_waiting = False
         """Whether the reader may be interrupted: not while a hello is being committed."""
 
-    async def run(self, identity: PhoneIdentity, sessions: Sessions) -> None:
+    async def run(self, identity: PhoneIdentity, node: str, sessions: Sessions) -> None:
         """Everything after the upgrade. Returns when the connection is over; never raises."""
         try:
             async with self._deadline:
                 self._is_waiting = True
-                await self._converse(identity, sessions)
+                await self._converse(identity, node, sessions)
         except TimeoutError:
             if not self.device_id:
                 self.end(HELLO_TIMEOUT, f"no hello within {HELLO_SECONDS} s")
@@ -115,9 +113,9 @@ class SocketSession(NativeSession):
         finally:
             await self._finish(sessions)
 
-    async def _converse(self, identity: PhoneIdentity, sessions: Sessions) -> None:
+    async def _converse(self, identity: PhoneIdentity, node: str, sessions: Sessions) -> None:
         frame = await self._read()
-        if frame is None or not await self._greet(identity, as_hello(frame[0]), sessions):
+        if frame is None or not await self._greet(identity, as_hello(frame[0]), node, sessions):
             return
         while self.ending is None:
             frame = await self._read()
@@ -144,11 +142,11 @@ class SocketSession(NativeSession):
                     raise
                 log.debug("ignored a frame of an unknown type", device=self.device_id, frame=error.detail)
 
-    async def _greet(self, identity: PhoneIdentity, hello: Hello, sessions: Sessions) -> bool:
+    async def _greet(self, identity: PhoneIdentity, hello: Hello, node: str, sessions: Sessions) -> bool:
         self._deadline.reschedule(None)
         with sessions.greeting(identity.device_id) as greeting:
             self._is_waiting = False
-            greeted = await self._commit_hello(identity, hello)
+            greeted = await self._commit_hello(identity, hello, node)
             self._is_waiting = True
             if greeted is None:
                 return False
@@ -158,9 +156,9 @@ class SocketSession(NativeSession):
             self.session_no = greeted.session_no
             return sessions.register(self, greeted.frames, greeting)
 
-    async def _commit_hello(self, identity: PhoneIdentity, hello: Hello) -> Greeted | None:
+    async def _commit_hello(self, identity: PhoneIdentity, hello: Hello, node: str) -> Greeted | None:
         try:
-            return await self.hello(identity, hello, secrets.token_urlsafe(STREAM_BYTES))
+            return await self.hello(identity, hello, node)
         except HubError as error:
             self.end(CLOSE_OF.get(error.code, HUB_ERROR), str(error.code))
             return None
@@ -177,6 +175,8 @@ class SocketSession(NativeSession):
                 frame = self.outbox.popleft()
                 if type(frame) is Ack:
                     failpoint("event.before_ack")
+                elif type(frame) is Go:
+                    failpoint("bind.committed")
                 async with asyncio.timeout(SEND_SECONDS):
                     await self._send({"type": "websocket.send", "text": encode(frame)})
                 if type(frame) is Go:
