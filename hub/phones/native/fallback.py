@@ -11,7 +11,6 @@ an answer that got lost is made good by the next hello, as after a lost socket.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -33,7 +32,6 @@ from hub.services import Services
 
 ANSWER_BYTES = HTTP_BODY_MAX_BYTES // 2
 """An answer takes no more frames once it holds this much."""
-STREAM_BYTES = 12
 
 
 class PullSession(NativeSession):
@@ -87,6 +85,7 @@ class Fallback:
         self._services = services
         self._sessions = sessions
         self._tokens = tokens
+        self._node = services.config.node_name
 
     async def events(self, request: Request) -> Response:
         """`POST /device/v1/events`."""
@@ -136,7 +135,7 @@ class Fallback:
             raise first
         session = PullSession(self._services, self._sessions)
         with self._sessions.greeting(identity.device_id) as greeting:
-            greeted = await session.hello(identity, as_hello(first), secrets.token_urlsafe(STREAM_BYTES))
+            greeted = await session.hello(identity, as_hello(first), self._node)
             if not greeted.is_welcome:
                 return Response(encode_body(None, greeted.frames), 409, media_type="application/json")
             session.session_no = greeted.session_no

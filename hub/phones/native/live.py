@@ -88,8 +88,9 @@ class NativeSession(Session):
 
     # --- hello and goodbye
 
-    def hello(self, identity: PhoneIdentity, hello: Hello, fresh_stream: str) -> asyncio.Future[Greeted]:
-        """Queue the hello of a connection that came with this identity."""
+    def hello(self, identity: PhoneIdentity, hello: Hello, node: str) -> asyncio.Future[Greeted]:
+        """Queue the hello of a connection that came to this node with this identity."""
+        services = self._services
         self.device_id, self.account_id = identity.device_id, identity.account_id
         self.sims_told = hash(hello.sims)
         command = SayHello(
@@ -97,11 +98,11 @@ class NativeSession(Session):
             device_id=identity.device_id,
             credential_no=identity.credential_no,
             hello=hello,
-            fresh_stream=fresh_stream,
-            hub_epoch=self._services.hub_epoch,
-            node=self._services.config.node_name,
+            fresh_stream=services.ids.next(services.clock.now()),
+            hub_epoch=services.hub_epoch,
+            node=node,
         )
-        return self._services.db.writer.submit_soon(say_hello, command, *command.keys())
+        return services.db.writer.submit_soon(say_hello, command, *command.keys())
 
     def say_goodbye(self) -> None:
         """Queue the note that this session is over."""

@@ -24,6 +24,36 @@ def test_a_token_says_who_it_speaks_for() -> None:
     assert tokens.read(tokens.issue(ME, NOW), NOW) == ME
 
 
+def test_an_independent_library_reads_it() -> None:
+    token = DeviceTokens([KEY]).issue(ME, NOW)
+    claims = jwt.decode(token, KEY, algorithms=["HS256"], audience="handset.v1", options={"verify_exp": False})
+    assert (claims["sub"], claims["acc"], claims["cred"], claims["exp"]) == (
+        ME.device_id,
+        ME.account_id,
+        3,
+        NOW // 1000 + 900,
+    )
+
+
+def test_a_token_with_our_claims_of_an_independent_library_is_read() -> None:
+    claims = {"sub": "d", "acc": "a", "cred": 1, "aud": "handset.v1", "iat": 0, "exp": NOW}
+    assert DeviceTokens([KEY]).read(jwt.encode(claims, KEY, "HS256"), NOW).device_id == "d"
+
+
+def test_changed_bytes_are_refused() -> None:
+    tokens = DeviceTokens([KEY])
+    token = tokens.issue(ME, NOW)
+    for place in range(len(token)):
+        changed = "A" if token[place] != "A" else "B"
+        assert refusal(tokens, token[:place] + changed + token[place + 1 :]) == Code.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_another_algorithm_is_refused_even_with_our_key(algorithm: str) -> None:
+    claims = {"sub": "d", "acc": "a", "cred": 1, "aud": "handset.v1", "iat": 0, "exp": NOW}
+    assert refusal(DeviceTokens([KEY]), jwt.encode(claims, b"k" * 64, algorithm)) == Code.UNAUTHENTICATED
+
+
 def test_it_ends_to_the_second() -> None:
     tokens = DeviceTokens([KEY])
     token = tokens.issue(ME, NOW)
@@ -41,10 +71,11 @@ def test_what_was_signed_before_the_key_was_rotated_still_opens() -> None:
     "claims",
     [
         {},
-        {"sub": "d", "aud": "handset.v1", "exp": NOW},
-        {"sub": "d", "acc": "a", "cred": "1", "aud": "handset.v1", "exp": NOW},
-        {"sub": "d", "acc": "a", "cred": 1, "aud": "elsewhere", "exp": NOW},
-        {"sub": "d", "acc": "a", "cred": 1, "exp": NOW},
+        {"sub": "d", "aud": "handset.v1", "iat": 0, "exp": NOW},
+        {"sub": "d", "acc": "a", "cred": "1", "aud": "handset.v1", "iat": 0, "exp": NOW},
+        {"sub": "d", "acc": "a", "cred": 1, "aud": "elsewhere", "iat": 0, "exp": NOW},
+        {"sub": "d", "acc": "a", "cred": 1, "iat": 0, "exp": NOW},
+        {"sub": "d", "acc": "a", "cred": 1, "aud": "handset.v1", "iat": 0},
     ],
 )
 def test_a_token_of_another_kind_is_refused(claims: dict[str, object]) -> None:
