@@ -12,6 +12,7 @@ Rules, each of which a test breaks:
    key keep their order and one bad command fails alone.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ class BatchRunner:
         """Run something on the writer's connection while no transaction is open; a failure costs only the connection."""
         try:
             work(self._connected())
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             log.warning("upkeep between batches failed", error=str(error))
             self.disconnect()
 

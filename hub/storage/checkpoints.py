@@ -5,16 +5,22 @@ thread does the bulk of the work every few seconds beside the writer. It cannot 
 when the log has grown long all the same, the writer takes the rest itself between two batches.
 """
 
+import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.log import get_logger
 from hub.storage.batch import BatchRunner
+from hub.storage.connect import BUSY_MS
 
 log = get_logger("storage.checkpoints")
+
+P = ParamSpec("P")
 
 EVERY_SECONDS = 2.0
 WORTH_BYTES = 1 << 20
@@ -49,23 +55,30 @@ class Checkpoints:
     def _work(self) -> None:
         with self._engine.connect() as connection:
             while not self._stop.wait(EVERY_SECONDS):
-                self._tick(connection)
-            finish_checkpoint(connection)
+                self.look(connection)
+            _tried(finish_checkpoint, connection)
 
-    def _tick(self, connection: Connection) -> None:
-        if self._log_bytes() < WORTH_BYTES:
-            return
-        try:
-            checkpoint(connection, "passive")
-        except SQLAlchemyError as error:
-            log.warning("a checkpoint failed and is tried again", error=str(error))
-        self._writer_shall_finish = self._log_bytes() >= LONG_BYTES
+    def look(self, connection: Connection) -> None:
+        """Move the log if it is worth it; leave what is left of a long one to the writer."""
+        if self._log_bytes() >= WORTH_BYTES:
+            _tried(checkpoint, connection, "passive")
+            self._writer_shall_finish = self._log_bytes() >= LONG_BYTES
 
     def _log_bytes(self) -> int:
         try:
             return self._log_file.stat().st_size
         except FileNotFoundError:
             return 0
+
+
+def _tried(
+    step: Callable[Concatenate[Connection, P], None], connection: Connection, *args: P.args, **kw: P.kwargs
+) -> None:
+    """A checkpoint that fails (another process has the file, the disk is full) costs nothing: the log still holds it all."""
+    try:
+        step(connection, *args, **kw)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        log.warning("a checkpoint failed and is tried again", error=str(error))
 
 
 def checkpoint(connection: Connection, mode: str) -> None:
@@ -85,4 +98,4 @@ def finish_checkpoint(connection: Connection) -> None:
     try:
         checkpoint(connection, "truncate")
     finally:
-        driver.execute("pragma busy_timeout = 10000")
+        driver.execute(f"pragma busy_timeout = {BUSY_MS}")
