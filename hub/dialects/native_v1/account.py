@@ -93,12 +93,18 @@ def _settings(settings: AccountSettings) -> Settings:
 
 
 async def get_account(call: Call[NoQuery, None]) -> Account:
-    """Read the account, its settings, and what this key may do."""
+    """Read the account.
+
+    Its settings, and what this key may do.
+    """
     return _shown(call, found(await call.read(find_account, call.account_id)))
 
 
 async def change_account(call: Call[NoQuery, AccountChange]) -> Account:
-    """Rename the account or change its settings."""
+    """Change the account.
+
+    Its name, its settings.
+    """
     body = call.body
     command = UpdateAccount(
         account_id=call.account_id,

@@ -83,15 +83,15 @@ def shown(view: BatchView) -> Batch:
 
 
 async def list_batches(call: Call[PageQuery, None]) -> BatchPage:
-    """List batches, newest first."""
+    """List batches."""
     page = await call.read(batches.list_batches, call.account_id, id_cursor(call.query.cursor), call.query.limit)
     return BatchPage(items=[shown(view) for view in page.items], next_cursor=page.next)
 
 
 async def get_batch(call: Call[NoQuery, None]) -> Batch:
-    """Read one batch and how far it has come.
+    """Read one batch.
 
-    Its texts are listed by `GET /v1/messages?batch_id=…`.
+    How far it has come. Its texts are listed by `GET /v1/messages?batch_id=…`.
     """
     return shown(found(await call.read(batches.find_batch, call.account_id, call.path["batch_id"])))
 
@@ -105,7 +105,10 @@ async def cancel_batch(call: Call[NoQuery, None]) -> BatchChange:
 
 
 async def pause_batch(call: Call[NoQuery, None]) -> BatchChange:
-    """Pause a batch: no further text of it goes to a phone. Their time to live goes on."""
+    """Pause a batch.
+
+    No further text of it goes to a phone. Their time to live goes on.
+    """
     return await _change(call, "pause")
 
 

@@ -105,7 +105,10 @@ def shown(view: ConversationView) -> Conversation:
 
 
 async def list_conversations(call: Call[ConversationsQuery, None]) -> ConversationPage:
-    """List conversations, the one with the newest text first."""
+    """List conversations.
+
+    The one with the newest text first.
+    """
     query = call.query
     asked = threads.ConversationFilter(
         line_id=bare_or_none("line", query.line_id, "line_id"),
@@ -124,7 +127,10 @@ async def get_conversation(call: Call[NoQuery, None]) -> Conversation:
 
 
 async def list_conversation_messages(call: Call[ThreadQuery, None]) -> MessagePage:
-    """List the texts of a conversation, newest first unless asked otherwise."""
+    """List the texts of a conversation.
+
+    Newest first, unless asked otherwise.
+    """
     query = call.query
     page = found(
         await call.read(
@@ -140,7 +146,10 @@ async def list_conversation_messages(call: Call[ThreadQuery, None]) -> MessagePa
 
 
 async def change_conversation(call: Call[NoQuery, ConversationChange]) -> Conversation:
-    """Mark a conversation read or unread, archive it, mute it."""
+    """Change a conversation.
+
+    Mark it read or unread, archive it, mute it.
+    """
     body = call.body
     command = threads.UpdateConversation(
         account_id=call.account_id,

@@ -109,7 +109,7 @@ def shown(delivery: records.Delivery) -> Delivery:
 
 
 async def list_deliveries(call: Call[DeliveriesQuery, None]) -> DeliveryPage:
-    """List deliveries of all webhooks, newest first."""
+    """List deliveries."""
     query = call.query
     asked = records.DeliveryFilter(
         endpoint_id=bare_or_none("endpoint", query.webhook_id, "webhook_id"),
@@ -129,7 +129,10 @@ async def list_deliveries(call: Call[DeliveriesQuery, None]) -> DeliveryPage:
 
 
 async def get_delivery(call: Call[NoQuery, None]) -> DeliveryDetail:
-    """Read one delivery: its tries, timings, and the exact bytes."""
+    """Read one delivery.
+
+    Its tries, their timings, and the exact bytes.
+    """
     detail = await call.services.webhooks.delivery(call.account_id, call.path["delivery_id"])
     return DeliveryDetail(
         delivery=shown(detail.delivery),
@@ -139,12 +142,15 @@ async def get_delivery(call: Call[NoQuery, None]) -> DeliveryDetail:
 
 
 async def replay_delivery(call: Call[NoQuery, None]) -> Delivery:
-    """Send an event again to the same webhook: a new run with the same `webhook-id`."""
+    """Replay one delivery.
+
+    Its event goes to the same webhook again: a new run with the same `webhook-id`.
+    """
     return shown(await call.services.webhooks.replay(call.account_id, call.path["delivery_id"]))
 
 
 async def cancel_delivery(call: Call[NoQuery, None]) -> Delivery:
-    """Stop a delivery that waits."""
+    """Cancel a delivery."""
     return shown(await call.services.webhooks.cancel(call.account_id, call.path["delivery_id"]))
 
 

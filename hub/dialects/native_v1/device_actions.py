@@ -15,7 +15,7 @@ from hub.dialects.native_v1.enrolments import NewEnrolment, with_code
 from hub.dialects.native_v1.fields import Address, Count, LineId, Model, Request, bare_or_none
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoBody, NoQuery, Operation, found
 from hub.dialects.native_v1.sending import DOOR, Taken, answered, limits_of
-from hub.messages.accept import accept
+from hub.messages.accept import take_in
 from hub.messages.move import MoveQueue, move_queue
 from hub.messages.prepare import prepare
 
@@ -51,7 +51,7 @@ class QueueMoved(Model):
 
 
 async def send_test_text(call: Call[NoQuery, TestText]) -> Answer[Taken]:
-    """Send a test text from a phone.
+    """Send a test text.
 
     It goes before everything else, from this phone only, and expires after ten minutes.
     """
@@ -70,13 +70,14 @@ async def send_test_text(call: Call[NoQuery, TestText]) -> Answer[Taken]:
     )
     limits = limits_of(call.services.config, settings)
     prepared = prepare(request, [body.to], limits, now=call.now, new_id=call.new_id)
-    return answered(await call.write(accept, prepared))
+    return answered(await take_in(call.services.db.writer, prepared))
 
 
 async def move_device_queue(call: Call[NoQuery, QueueMove | None]) -> QueueMoved:
-    """Move the texts that wait for a phone to other lines.
+    """Move a phone's queue.
 
-    Only texts that are still in the hub move. Those on the phone stay: moving them could send them twice.
+    The texts that wait for it go to other lines. Only texts that are still in the hub move. Those on the phone stay: moving
+    them could send them twice.
     """
     asked = None if call.body is None else call.body.to_line_id
     command = MoveQueue(
@@ -89,9 +90,10 @@ async def move_device_queue(call: Call[NoQuery, QueueMove | None]) -> QueueMoved
 
 
 async def rotate_device(call: Call[NoQuery, None]) -> NewEnrolment:
-    """Make a phone's credentials void, and a code to enrol it anew.
+    """Rotate a phone's credentials.
 
-    Its connection closes at once. With the code it comes back as the same phone, with its lines and conversations.
+    The old ones are void, and a code is made to enrol it anew. Its connection closes at once. With the code it comes back as
+    the same phone, with its lines and conversations.
     """
     device_id = call.path["device_id"]
     await call.write(

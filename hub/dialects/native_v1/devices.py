@@ -200,7 +200,7 @@ def shown_risk(risk: devices.Risk) -> DeviceRisk:
 
 
 async def list_devices(call: Call[DevicesQuery, None]) -> DevicePage:
-    """List phones with their health and lines."""
+    """List phones."""
     page = await call.read(
         devices.list_devices,
         call.account_id,
@@ -218,9 +218,9 @@ async def get_device(call: Call[NoQuery, None]) -> Device:
 
 
 async def change_device(call: Call[NoQuery, DeviceChange]) -> Device:
-    """Rename a phone, pause it, or let it in and out.
+    """Change a phone.
 
-    What is named is applied in this order: name, pause, suspension.
+    Rename it, pause it, or let it in and out. What is named is applied in this order: name, pause, suspension.
     """
     account_id, device_id, body = call.account_id, call.path["device_id"], call.body
     if body.name is not UNSET:
@@ -253,7 +253,10 @@ async def revoke_device(call: Call[NoQuery, None]) -> Device:
 
 
 async def list_connections(call: Call[PageQuery, None]) -> ConnectionPage:
-    """List a phone's connections: when it was there, and why it went."""
+    """List a phone's connections.
+
+    When it was there, and why it went.
+    """
     limit = call.query.limit
     views = found(
         await call.read(
@@ -281,9 +284,9 @@ async def list_connections(call: Call[PageQuery, None]) -> ConnectionPage:
 
 
 async def list_gaps(call: Call[PageQuery, None]) -> GapPage:
-    """List what a phone said it no longer has.
+    """List a phone's gaps.
 
-    An empty list and `complete_up_to` together say that nothing is missing.
+    What it said it no longer has. An empty list and `complete_up_to` together say that nothing is missing.
     """
     limit = call.query.limit
     views = found(
@@ -303,7 +306,10 @@ async def list_gaps(call: Call[PageQuery, None]) -> GapPage:
 
 
 async def list_quarantined(call: Call[NoQuery, None]) -> QuarantinedList:
-    """List events of a phone that came in a form nobody could read; each is kept as it came."""
+    """List a phone's unreadable events.
+
+    Each is kept as it came.
+    """
     views = found(await call.read(devices.list_quarantined, call.account_id, call.path["device_id"]))
     return QuarantinedList(
         items=[

@@ -126,7 +126,7 @@ def _context(enrolment_id: str) -> str:
 
 
 async def list_enrolments(call: Call[PageQuery, None]) -> EnrolmentPage:
-    """List enrolments, newest first."""
+    """List enrolments."""
     limit = call.query.limit
     views = await call.read(
         devices.list_enrolments, call.account_id, after=id_cursor(call.query.cursor), limit=limit + 1, now=call.now
@@ -136,7 +136,7 @@ async def list_enrolments(call: Call[PageQuery, None]) -> EnrolmentPage:
 
 
 async def create_enrolment(call: Call[NoQuery, EnrolmentToMake]) -> NewEnrolment:
-    """Make a code that lets one phone in.
+    """Make a code for a phone.
 
     It works once, for ten minutes. Follow it with `GET /v1/enrolments/{enrolment_id}` or on the stream: `used` names the phone.
     """
@@ -151,7 +151,10 @@ async def create_enrolment(call: Call[NoQuery, EnrolmentToMake]) -> NewEnrolment
 
 
 async def get_enrolment(call: Call[NoQuery, None]) -> Enrolment:
-    """Read one enrolment: whether its code was used, and by which phone."""
+    """Read one enrolment.
+
+    Whether its code was used, and by which phone.
+    """
     return shown(
         found(await call.read(devices.find_enrolment, call.account_id, call.path["enrolment_id"], now=call.now))
     )

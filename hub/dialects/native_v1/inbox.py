@@ -57,10 +57,11 @@ class Waited(Model):
 
 
 async def wait_for_text(call: Call[WaitQuery, None]) -> Waited:
-    """Wait for the next inbound text that matches.
+    """Wait for a text.
 
-    Without `after` only texts that come from now on count. Take the `cursor` of a first call with `timeout=0` before you trigger the text,
-    give it as `after`, and it cannot be missed however fast it comes.
+    The next inbound one that matches is answered. Without `after` only texts that come from now on count. Take the `cursor` of
+    a first call with `timeout=0` before you trigger the text, give it as `after`, and it cannot be missed however fast it
+    comes.
     """
     query, live = call.query, call.services.live
     matcher = compile_query(

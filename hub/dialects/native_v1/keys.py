@@ -105,7 +105,10 @@ def shown(row: KeyRow, now: int) -> Key:
 
 
 async def list_keys(call: Call[PageQuery, None]) -> KeyPage:
-    """List keys, newest first: living ones and ended ones."""
+    """List keys.
+
+    Newest first, living ones and ended ones.
+    """
     limit = call.query.limit
     rows = await call.read(read_keys, call.account_id, id_cursor(call.query.cursor), limit + 1)
     page, has_more = cut(rows, limit)
@@ -134,7 +137,10 @@ async def create_key(call: Call[NoQuery, KeyToMake]) -> NewKey:
 
 
 async def get_key(call: Call[NoQuery, None]) -> Key:
-    """Read one key's data, never the key."""
+    """Read one key.
+
+    Never the key itself.
+    """
     return shown(found(await call.read(find_key, call.account_id, call.path["key_id"])), call.now)
 
 
@@ -152,10 +158,10 @@ async def change_key(call: Call[NoQuery, KeyChange]) -> Key:
 
 
 async def rotate_key(call: Call[NoQuery, KeyRotation | None]) -> NewKey:
-    """Replace a key by a new one with the same name and scopes.
+    """Rotate a key.
 
-    Both work until the overlap is over (24 hours unless you say otherwise). Two are alive at most: what the rotated key itself had
-    replaced ends at once.
+    A new one with the same name and scopes takes its place. Both work until the overlap is over (24 hours unless you say
+    otherwise). Two are alive at most: what the rotated key itself had replaced ends at once.
     """
     body = call.body or KeyRotation()
     made = keys.new_secret(secrets.token_bytes)
@@ -173,7 +179,10 @@ async def rotate_key(call: Call[NoQuery, KeyRotation | None]) -> NewKey:
 
 
 async def revoke_key(call: Call[NoQuery, None]) -> Key:
-    """End a key now. It never works again."""
+    """Revoke a key.
+
+    It ends now and never works again.
+    """
     command = keys.RevokeKey(account_id=call.account_id, key_id=call.path["key_id"])
     return shown(await call.write(keys.revoke_keys, command), call.now)
 

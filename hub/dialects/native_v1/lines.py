@@ -161,7 +161,10 @@ async def get_line(call: Call[NoQuery, None]) -> Line:
 
 
 async def change_line(call: Call[NoQuery, LineChange]) -> Line:
-    """Change a line: its name, alias, pool, number, limits, or switch it on or off."""
+    """Change a line.
+
+    Its name, alias, pool, number or limits; or switch it on or off.
+    """
     command = devices.UpdateLine(account_id=call.account_id, line_id=call.path["line_id"], **named(call.body))
     return shown(await call.write(devices.update_line, command))
 

@@ -93,7 +93,10 @@ class CancelOutcome(Model):
 
 
 async def list_messages(call: Call[MessagesQuery, None]) -> MessagePage:
-    """List texts, newest first unless asked otherwise."""
+    """List texts.
+
+    Newest first, unless asked otherwise. A page may be short and still have a next one: a search looks at so many at a time.
+    """
     query = call.query
     page = await call.read(read_messages, call.account_id, _filter(query), query.cursor, query.limit)
     return MessagePage(items=[shown(view) for view in page.items], next_cursor=page.next)
@@ -122,7 +125,10 @@ async def get_message(call: Call[NoQuery, None]) -> Message:
 
 
 async def get_message_timeline(call: Call[NoQuery, None]) -> Timeline:
-    """Read what happened to a text: every hop with its time, who did it, one plain sentence, and the raw report."""
+    """Read what happened to a text.
+
+    Every hop with its time, who did it, one plain sentence, and the raw report.
+    """
     view = found(await call.read(read_timeline, call.account_id, call.path["message_id"]))
     return Timeline(
         message_id=out("message", view.message_id),
@@ -158,9 +164,9 @@ async def cancel_message(call: Call[NoQuery, None]) -> Answer[CancelOutcome]:
 
 
 async def resend_message(call: Call[NoQuery, Resending | None]) -> Answer[Taken]:
-    """Send an ended text again, as a new text.
+    """Send an ended text again.
 
-    The new one names the old one in `retry_of`. A text whose fate is unknown may be sent again too: it may then arrive twice.
+    As a new text, which names the old one in `retry_of`. A text whose fate is unknown may be sent again too: it may then arrive twice.
     """
     body = call.body or Resending()
     command = Resend(
@@ -177,7 +183,10 @@ async def resend_message(call: Call[NoQuery, Resending | None]) -> Answer[Taken]
 
 
 async def replay_message(call: Call[NoQuery, None]) -> Message:
-    """Put a dead letter back into the queue, with its tries counted anew."""
+    """Put a dead letter back into the queue.
+
+    Its tries and its time to live are counted anew.
+    """
     message_id = call.path["message_id"]
     await call.write(replay, Replay(account_id=call.account_id, message_id=message_id, by=ACTOR))
     return shown(found(await call.read(find_message, call.account_id, message_id)))

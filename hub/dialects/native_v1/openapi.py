@@ -147,9 +147,11 @@ def _operation(operation: AnyOperation, schemas: Mapping[str, Any], refs: Mappin
 
 
 def _words(operation: AnyOperation) -> tuple[str, str]:
+    """Summary and description: the first sentence of the handler's docstring, and what follows it."""
     text = inspect.cleandoc(operation.run.__doc__ or "")
-    summary, _, description = text.partition("\n")
-    return summary.rstrip("."), description.strip()
+    first_line, _, description = text.partition("\n")
+    summary, _, more = first_line.partition(". ")
+    return summary.rstrip("."), f"{more}\n\n{description.strip()}".strip()
 
 
 def _with_scope(description: str, operation: AnyOperation) -> str:

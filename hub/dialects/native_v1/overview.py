@@ -226,7 +226,10 @@ def _range(call: Call[OverviewQuery, None]) -> tuple[int, int]:
 
 
 async def get_overview(call: Call[OverviewQuery, None]) -> Overview:
-    """Numbers for a range: how far texts have come, why some did not arrive, what waits, which phones need a person."""
+    """Read the overview of a range.
+
+    How far texts have come, why some did not arrive, what waits, and which phones need a person.
+    """
     since, until = _range(call)
     is_short = until - since <= 2 * DAY_MS
     span = HOUR_MS if is_short else DAY_MS
@@ -266,7 +269,10 @@ def _at_risk(phone: devices.DeviceView) -> PhoneAtRisk:
 
 
 async def get_phone_numbers(call: Call[NoQuery, None]) -> PhoneNumbersList:
-    """How each phone did in the last hour and day, and what waits for it."""
+    """Read the numbers of each phone.
+
+    How it did in the last hour and day, and what waits for it.
+    """
     counts = await call.read(stored.count_by_phone, call.account_id, call.now)
     return PhoneNumbersList(
         items=[

@@ -107,15 +107,16 @@ def shown(replay: records.Replay) -> Replay:
 
 
 async def list_replays(call: Call[ReplaysQuery, None]) -> ReplayList:
-    """List replays, newest first."""
+    """List replays."""
     webhook_id = bare_or_none("endpoint", call.query.webhook_id, "webhook_id")
     return ReplayList(items=[shown(one) for one in await call.services.webhooks.replays(call.account_id, webhook_id)])
 
 
 async def start_replay(call: Call[NoQuery, ReplayToStart]) -> Replay:
-    """Send matching events again to one webhook.
+    """Start a replay.
 
-    They go behind live events, in their own order, with the header `webhook-replay`. A restart of the hub changes nothing.
+    Matching events go to one webhook again, behind live events and in their own order, with the header `webhook-replay`. A
+    restart of the hub changes nothing.
     """
     body = call.body
     asked = records.ReplayFilter(
@@ -130,12 +131,15 @@ async def start_replay(call: Call[NoQuery, ReplayToStart]) -> Replay:
 
 
 async def get_replay(call: Call[NoQuery, None]) -> Replay:
-    """Read one replay and how far it has come."""
+    """Read one replay."""
     return shown(await call.services.webhooks.get_replay(call.account_id, call.path["replay_id"]))
 
 
 async def cancel_replay(call: Call[NoQuery, None]) -> Replay:
-    """Stop a replay. What was sent stays sent."""
+    """Cancel a replay.
+
+    What was sent stays sent.
+    """
     return shown(await call.services.webhooks.cancel_replay(call.account_id, call.path["replay_id"]))
 
 

@@ -9,8 +9,7 @@ from msgspec import Meta
 from hub.core.encoding import measure, simplify
 from hub.dialects.native_v1.fields import Count, Model, Request
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoQuery, Operation
-
-MOST_CHARACTERS = 10_000
+from hub.dialects.native_v1.sending import MOST_CHARACTERS
 
 
 class TextToMeasure(Request):
@@ -51,7 +50,10 @@ class Measured(Model):
 
 
 async def measure_text(call: Call[NoQuery, TextToMeasure]) -> Measured:
-    """Measure a text: alphabet, segments, room left, and which characters make it expensive."""
+    """Measure a text.
+
+    Its alphabet, segments and room left, and which characters make it expensive.
+    """
     text = call.body.text
     found = measure(text)
     return Measured(

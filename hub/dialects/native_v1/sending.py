@@ -33,12 +33,14 @@ from hub.dialects.native_v1.fields import (
 )
 from hub.dialects.native_v1.message_models import Encoding, Priority
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoQuery, Operation
-from hub.messages.accept import accept
+from hub.messages.accept import take_in
 from hub.messages.idempotency import Accepted, RecipientResult
 from hub.messages.prepare import SendLimits, prepare
 
 DOOR = "v1"
 LONGEST_KEY = 255
+MOST_CHARACTERS = 39_015
+"""255 segments, the most that can be joined (3GPP TS 23.040 §9.2.3.24.1); the hub's own limit is lower and counts segments."""
 IDEMPOTENCY_HEADER = {
     "Idempotency-Key": "Makes repeating the request safe. Kept for 24 hours, and until all its texts have ended."
 }
@@ -71,7 +73,7 @@ class TextToSend(Request):
             description="One number, or a list of up to 1,000. National numbers are read with the account's default region."
         ),
     ]
-    text: Annotated[str, Meta(max_length=10_000)]
+    text: Annotated[str, Meta(max_length=MOST_CHARACTERS)]
     from_: FromName | None = field(name="from", default=None)
     line_id: LineId | None = None
     device_id: DeviceId | None = None
@@ -189,7 +191,7 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
     )
     recipients = [body.to] if isinstance(body.to, str) else body.to
     prepared = prepare(request, recipients, limits_of(call.services.config, settings), now=call.now, new_id=call.new_id)
-    return answered(await call.write(accept, prepared))
+    return answered(await take_in(call.services.db.writer, prepared))
 
 
 def answered(accepted: Accepted) -> Answer[Taken]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.core import ids
 from hub.core.errors import Code, HubError, invalid
@@ -34,7 +34,6 @@ _JSON = b"application/json"
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
-_Sent = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 def routes(services: Services, operations: Sequence[AnyOperation]) -> list[Route]:
@@ -80,38 +79,30 @@ class PathApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
         bound = self._bound.get("GET" if method == "HEAD" else method)
-        if bound is None:
-            await self._answer_other(scope, receive, send)
-            return
+        answer = self._answer_other(scope) if bound is None else await self._answer(bound, scope, receive)
+        if answer is not None:
+            await answer(scope, receive, send)
+
+    async def _answer(self, bound: _Bound, scope: Scope, receive: Receive) -> ASGIApp | None:
+        """What to answer; None when nobody is there any more."""
         try:
             call = await self._checked(bound, scope, receive)
-            result = await bound.operation.run(call)
-            if isinstance(result, Content) and not isinstance(result.content, bytes):
-                await result.content(scope, receive, send)
-                return
-            status, headers, body = _rendered(bound, result)
+            return _rendered(bound, scope, await bound.operation.run(call))
         except HubError as error:
-            await problem_response(error, scope.get("trace_id"))(scope, receive, send)
-            return
+            return problem_response(error, scope.get("trace_id"))
         except (ClientDisconnect, ClientGone):
-            return
+            return None
         except Exception:
             log.exception("a request failed inside the hub", operation=bound.operation.id)
-            await problem_response(HubError(Code.INTERNAL), scope.get("trace_id"))(scope, receive, send)
-            return
-        headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+            return problem_response(HubError(Code.INTERNAL), scope.get("trace_id"))
 
-    async def _answer_other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        allow = ", ".join(self.allowed).encode()
+    def _answer_other(self, scope: Scope) -> ASGIApp:
+        allow = ", ".join(self.allowed)
         if scope["method"] == "OPTIONS":
-            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allow)]})
-            await send({"type": "http.response.body", "body": b""})
-            return
+            return _Sent(204, [(b"allow", allow.encode())], b"")
         response = problem_response(HubError(Code.METHOD_NOT_ALLOWED), scope.get("trace_id"))
-        response.headers["Allow"] = allow.decode()
-        await response(scope, receive, send)
+        response.headers["Allow"] = allow
+        return response
 
     async def _checked(self, bound: _Bound, scope: Scope, receive: Receive) -> Call[Any, Any]:
         operation, services = bound.operation, self._services
@@ -187,15 +178,32 @@ def _unstorable(where: str) -> HubError:
     return invalid(where, "bad_text", "It holds a NUL character; leave it out.")
 
 
-def _rendered(bound: _Bound, result: Any) -> _Sent:
+class _Sent:
+    """An answer whose body is known."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self._status, self._headers, self._body = status, headers, body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._status != 204:
+            self._headers.append((b"content-length", str(len(self._body)).encode()))
+        body = b"" if scope["method"] == "HEAD" else self._body
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _rendered(bound: _Bound, scope: Scope, result: Any) -> ASGIApp:
     status, headers = bound.operation.status, list(bound.headers)
     if isinstance(result, Answer):
         status = result.status or status
         headers += result.headers
         result = result.body
     if isinstance(result, Content):
-        assert isinstance(result.content, bytes)
-        return status, [(b"content-type", result.media_type.encode()), *headers[1:]], result.content
+        if isinstance(result.content, bytes):
+            return _Sent(status, headers, result.content)
+        return _Sent(status, headers, b"") if scope["method"] == "HEAD" else result.content
     if result is None and bound.operation.returns is NoBody:
-        return 204, headers[1:], b""
-    return status, headers, _ENCODER.encode(result)
+        return _Sent(204, headers[1:], b"")
+    return _Sent(status, headers, _ENCODER.encode(result))

@@ -201,11 +201,11 @@ def _change(hint: Hint) -> Change:
 
 
 async def follow_stream(call: Call[StreamQuery, None]) -> Content:
-    """Follow the account's events as they happen.
+    """Follow the events.
 
-    Server-sent events. Each event's `id` is its cursor: come back with it in `Last-Event-ID` (a browser's EventSource does so by itself)
-    and nothing is missed or repeated. `event: change` names something that has changed, for pages that show it. Without a cursor the
-    stream begins now.
+    Server-sent events. Each event's `id` is its cursor: come back with it in `Last-Event-ID` (a browser's EventSource does so
+    by itself) and nothing is missed or repeated. `event: change` names something that has changed, for pages that show it.
+    Without a cursor the stream begins now.
     """
     if call.services.live.watching(call.account_id) >= MOST_STREAMS:
         raise HubError(Code.RATE_LIMITED, f"{MOST_STREAMS} streams are open already.", retry_after_seconds=10)
@@ -213,9 +213,10 @@ async def follow_stream(call: Call[StreamQuery, None]) -> Content:
 
 
 async def create_stream_ticket(call: Call[NoQuery, None]) -> Ticket:
-    """Make a ticket that opens `/v1/stream` without a header.
+    """Make a stream ticket.
 
-    For a browser's EventSource, which cannot send one. It lives a minute and does what your key may do.
+    It opens `/v1/stream` without a header. For a browser's EventSource, which cannot send one. It lives a minute and does what
+    your key may do.
     """
     ticket, expires_at = new_ticket(call.services, call.who)
     return Ticket(ticket=ticket, url=f"/v1/stream?ticket={ticket}", expires_at=time(expires_at))

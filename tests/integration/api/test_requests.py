@@ -189,6 +189,8 @@ async def test_head_is_get_without_the_body(api: Api) -> None:
     assert head.status_code == 200
     assert head.content == b""
     assert head.headers["content-length"] == get.headers["content-length"]
+    stream = await api.http.head("/v1/stream")
+    assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream")
 
 
 async def test_a_path_that_is_not_there_is_not_found(api: Api) -> None:
