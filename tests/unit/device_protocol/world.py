@@ -6,7 +6,7 @@ that deliver late, effects that wait in an outbox) is in network.py.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from device_protocol.codec import decode_from_hub, decode_from_phone, encode
@@ -310,8 +310,9 @@ def new_hub(phones: int, messages: int) -> HubPart:
 class HubHands:
     """Carries out decisions of the hub rules, as storage would, and checks each against the table."""
 
-    def __init__(self, rules: HubRules) -> None:
+    def __init__(self, rules: HubRules, job_frame: Callable[[JobRef], Job] | None = None) -> None:
         self.rules = rules
+        self.job_frame = job_frame or short_lived_job
 
     def memory(self, hub: HubPart, now: int) -> HubMemory:
         return HubMemory(f"epoch{hub.epoch}", hub.is_held, now)
@@ -371,7 +372,7 @@ class HubHands:
         memory = hub.devices[device]
         job = replace(message.job, state=HubJobState.OFFERED, device=memory.device, submission=hub.next_submission)
         hub = replace(self._swap(hub, replace(message, job=job)), next_submission=hub.next_submission + 1)
-        return HubMove(hub, (Effect(device, memory.session_no, encode(job_frame(job.ref))),))
+        return HubMove(hub, (Effect(device, memory.session_no, encode(self.job_frame(job.ref))),))
 
     def fail_over(self, hub: HubPart, id: str) -> HubMove | None:
         message = hub.message(id)
@@ -442,7 +443,7 @@ class HubHands:
         hub = replace(self._put_device(hub, device, answer.memory), streams_made=made)
         hub = self._put_gaps(hub, memory.device, answer.gaps)
         hub = self.write(hub, memory.device, answer.verdicts)
-        frames = (*answer.frames, *(job_frame(ref) for ref in answer.offer_again))
+        frames = (*answer.frames, *(self.job_frame(ref) for ref in answer.offer_again))
         session_no = answer.memory.session_no
         return HubMove(hub, _effects(device, session_no, frames), session_no)
 
@@ -571,7 +572,7 @@ class HubHands:
         return replace(hub, gaps=hub.gaps | numbers) if numbers else hub
 
 
-def job_frame(ref: JobRef) -> Job:
+def short_lived_job(ref: JobRef) -> Job:
     return Job(ref.id, ref.submission, write_utc(0), TTL_MS // 1000, LINE, "+1", text="x")
 
 
