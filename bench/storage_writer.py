@@ -19,11 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
-
 from hub.clock import SystemClock
 from hub.core.ids import IdSource
 from hub.storage.batch import BatchRunner
+from hub.storage.bulk import BulkInsert
 from hub.storage.commands import Waiting
 from hub.storage.connect import dialect_of
 from hub.storage.database import Database
@@ -34,7 +33,7 @@ from hub.storage.types import table_of
 
 TABLE = table_of(Message)
 COLUMNS = [column.name for column in TABLE.columns]
-STORE = insert(TABLE)
+STORE = BulkInsert(TABLE, COLUMNS)
 TEXT = "Hello, your code is 123456. It is valid for ten minutes."
 
 Row = dict[str, Any]
@@ -42,7 +41,7 @@ Row = dict[str, Any]
 
 def store(tx: Tx, rows: Sequence[Row]) -> list[Done[None] | Refused]:
     """The plainest use case there is."""
-    tx.conn.execute(STORE, rows)
+    STORE.run(tx.conn, [tuple(row.values()) for row in rows])
     return [Done(None) for _ in rows]
 
 
