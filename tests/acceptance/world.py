@@ -144,6 +144,7 @@ class World:
             sims=[SimCard(f"card-{number}", number) for number in numbers],
             air=self._air(),
             timing=Timing.hasty(),
+            transport="websocket",
             os_segments_per_minute=0,
         )
         self.phones.append(phone)
