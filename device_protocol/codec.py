@@ -49,8 +49,8 @@ def is_storable(text: str) -> bool:
 
 def sanitise_json(text: str) -> str:
     """JSON text whose strings hold neither NUL nor half a surrogate pair, escaped or not."""
-    clean = _UNSTORABLE.sub(REPLACEMENT, text)
-    if _SUSPECT_ESCAPE.search(clean) is None:
+    clean = _UNSTORABLE.sub(REPLACEMENT, text) if "\0" in text or not text.isascii() else text
+    if "\\u" not in clean or _SUSPECT_ESCAPE.search(clean) is None:
         return clean
     return _ESCAPE.sub(lambda match: r"\ufffd" if match.group(1) else match.group(), clean)
 

@@ -85,16 +85,21 @@ class NumberingRules:
 
     def take_events(self, memory: StreamMemory, events: Iterable[tuple[int, str]]) -> Numbered:
         """Fold (number, uuid) pairs of this stream, in arrival order, into its memory; one ack for all of them."""
-        numbered = Numbered(memory)
+        resend = None
         for number, uuid in events:
-            numbered = self._merge(numbered, self.take_event(numbered.memory, number, uuid))
-        return numbered
+            numbered = self.take_event(memory, number, uuid)
+            memory, resend = numbered.memory, numbered.resend or resend
+        return Numbered(memory, resend=resend)
 
     def take_event(self, memory: StreamMemory, number: int, uuid: str) -> Numbered:
         """One stored event. A number already settled changes nothing: the first uuid stays the one acknowledged."""
-        heard = replace(memory, given_out=max(memory.given_out, number), received=max(memory.received, number))
-        if number > memory.contiguous:
-            heard = self._absorb(replace(heard, beyond=self._tracked(heard.beyond, number, uuid)))
+        given_out, received = max(memory.given_out, number), max(memory.received, number)
+        if number == memory.contiguous + 1 and not memory.beyond:
+            heard = StreamMemory(memory.stream, number, uuid, (), given_out, received, memory.asked)
+        else:
+            heard = replace(memory, given_out=given_out, received=received)
+            if number > memory.contiguous:
+                heard = self._absorb(replace(heard, beyond=self._tracked(heard.beyond, number, uuid)))
         return self._ask(heard)
 
     def take_gone(self, memory: StreamMemory, first: int, last: int, reason: str) -> Numbered:
@@ -217,9 +222,6 @@ class NumberingRules:
         last = memory.beyond[0][0] - 1 if memory.beyond else memory.received
         last = min(last, memory.received, memory.contiguous + RESEND_MAX)
         return Numbered(replace(memory, asked=last), resend=Resend(memory.stream, first, last))
-
-    def _merge(self, earlier: Numbered, later: Numbered) -> Numbered:
-        return Numbered(later.memory, earlier.gaps + later.gaps, later.resend or earlier.resend)
 
 
 def _missing(beyond: tuple[tuple[int, str | None], ...], first: int, last: int) -> list[tuple[int, int]]:

@@ -1,6 +1,8 @@
 """Each rule in its weaker form breaks a promise, in the world named beside it: no rule is decoration.
 
-The weaker forms are subclasses made here; production code has no switches.
+The weaker forms are subclasses made here; production code has no switches. Rules behind which a second one stands (the fence of
+`session_no`, `next` not above the ack, resend beyond `next` or of another stream, refusals with `held`) break nothing alone: they are
+held one by one in test_hub_side.py, test_numbering.py, test_handover.py and test_phone_events.py.
 """
 
 from collections.abc import Callable
