@@ -154,8 +154,9 @@ def _tour(tour: Tour, processes: list[subprocess.Popen[bytes]], port: int) -> st
         tour.step(f"The phone enrolled by it and is online: {device['name']}, {SHOP}")
         if _status(api, f"/v1/enrolments/{enrolment}") != "used":
             raise DemoFailed("the code was not marked as used")
+        cursor = _ok(api.get("/v1/inbox/wait", params={"timeout": 0}))["cursor"]
         _text_out(tour, api)
-        _reply_in(tour, api)
+        _reply_in(tour, api, cursor)
         seen = receiver.wait_for({"sms:queued", "sms:sent", "sms:delivered", "sms:received"})
         if receiver.rejected:
             raise DemoFailed(f"a webhook's signature did not verify: {receiver.rejected}")
@@ -175,8 +176,8 @@ def _text_out(tour: Tour, api: httpx.Client) -> None:
         tour.note(f"{hop['at'][11:23]}  {hop['sentence']}")
 
 
-def _reply_in(tour: Tour, api: httpx.Client) -> None:
-    waited = _ok(api.get("/v1/inbox/wait", params={"from": CUSTOMER, "timeout_seconds": 30}))
+def _reply_in(tour: Tour, api: httpx.Client, cursor: str) -> None:
+    waited = _ok(api.get("/v1/inbox/wait", params={"sender": CUSTOMER, "timeout": 25, "after": cursor}))
     if waited["message"] is None:
         raise DemoFailed("no reply came in")
     tour.step(f"A reply came in from the customer: “{waited['message']['text']}”")
