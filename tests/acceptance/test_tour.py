@@ -35,10 +35,7 @@ async def test_readme_commands_work_with_curl_alone(tmp_path: Path) -> None:
     phone: subprocess.Popen[bytes] | None = None
     try:
         await hub.started()
-        code = hub.command("enrol", "--name", "Workshop", "--json")["text"]
-        command = [sys.executable, "-m", "android_emulator", "phone", "--qr-text", code, "--reply", "Thank you!"]
-        command += ["--store", str(tmp_path / "phone.db"), "--number", "+447700900001"]
-        phone = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        phone = start_phone(hub.command("enrol", "--name", "Workshop", "--json")["text"], tmp_path)
         await eventually("the phone is online", lambda: is_online(hub))
         answers = [shell(hub, line) for line in readme_calls() if "msg_…" not in line and "dlv_…" not in line]
         taken = next(answer for answer in answers if "results" in answer)
@@ -55,6 +52,13 @@ async def test_readme_commands_work_with_curl_alone(tmp_path: Path) -> None:
             phone.terminate()
             phone.wait()
         await hub.close()
+
+
+def start_phone(code: str, directory: Path) -> "subprocess.Popen[bytes]":
+    """The emulated phone, as the README starts it."""
+    command = [sys.executable, "-m", "android_emulator", "phone", "--qr-text", code, "--reply", "Thank you!"]
+    command += ["--store", str(directory / "phone.db"), "--number", "+447700900001"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def readme_calls() -> list[str]:
