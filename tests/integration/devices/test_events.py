@@ -109,6 +109,18 @@ def test_complete_up_to_is_the_time_of_the_last_event_before_the_hole(world: Wor
     assert handset.view().complete_up_to == started + 120_000
 
 
+def test_of_two_holes_the_first_one_counts(world: World) -> None:
+    handset = connected(world)
+    started = world.clock.now()
+    events = []
+    for _ in range(5):
+        events.append(handset.text())
+        world.clock.advance(60)
+    handset.tell(events[0], events[2], events[4])
+    handset.tell(events[1])
+    assert handset.view().complete_up_to == started + 120_000
+
+
 def test_complete_up_to_waits_until_the_phone_says_that_it_has_nothing(world: World) -> None:
     handset = connected(world)
     started = world.clock.now()

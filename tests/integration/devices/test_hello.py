@@ -2,6 +2,7 @@
 
 from device_protocol.errors import STALE_HELLO
 from device_protocol.frames import Bye, Cancel, Config, Go, HeldJob, Job, JobState, Recall, Welcome
+from hub.core.effects import WakeDispatch
 from hub.core.errors import Code
 from hub.devices.connect import say_hello
 from hub.devices.event_log import store_told
@@ -17,7 +18,7 @@ from hub.devices.standing import (
     rotate_credentials,
     suspend_device,
 )
-from hub.storage.schema.devices import Device, DeviceConnection, DeviceGap, DeviceNotice
+from hub.storage.schema.devices import Device, DeviceConnection, DeviceGap, DeviceNotice, Line
 from hub.storage.schema.messages import Message
 from hub.storage.transaction import Done
 from tests.integration.devices.handsets import EPOCH, OTHER_SECRET, Handset, connected, enrolled, error_of, sim
@@ -71,6 +72,32 @@ def test_two_hellos_of_one_phone_in_one_batch_are_taken_in_order(world: World) -
     assert [outcome.value.session_no for outcome in outcomes if isinstance(outcome, Done)] == [1, 2]
     turned = world.run(say_hello, [second, first])
     assert [outcome.value.is_welcome for outcome in turned if isinstance(outcome, Done)] == [False, False]
+
+
+def test_the_second_hello_of_a_batch_sees_what_the_first_one_left(world: World) -> None:
+    handset = connected(world)
+    commands = []
+    for is_diverged in (True, False):
+        handset.connect += 1
+        commands.append(handset.hello_command(is_diverged=is_diverged))
+    first, second = world.run(say_hello, commands)
+    streams = [outcome.value.frames[0].new_stream for outcome in (first, second) if isinstance(outcome, Done)]
+    assert streams == ["fresh-2", "fresh-3"]  # the old stream was left by the first, so the second may not count in it
+
+
+def test_texts_that_wait_for_its_lines_are_looked_at_when_a_phone_is_back(world: World) -> None:
+    handset = connected(world, sims=(MINE, sim(1, carrier="O2", number="+447700900002")))
+    busy, idle = handset.view().lines
+    world.change(Line, idle.id, is_enabled=False)
+    world.effects.clear()
+    handset.hello()
+    assert not [effect for effect in world.effects if isinstance(effect, WakeDispatch)]
+    world.send()
+    world.effects.clear()
+    handset.hello()
+    assert [effect for effect in world.effects if isinstance(effect, WakeDispatch)] == [
+        WakeDispatch(ACCOUNT, (busy.id,))
+    ]
 
 
 def test_who_may_not_connect_is_refused_and_its_neighbours_are_not(world: World) -> None:

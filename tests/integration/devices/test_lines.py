@@ -121,8 +121,8 @@ def test_the_operators_number_stands_while_the_card_is_the_same(world: World) ->
     (line,) = lines(world)
     world.do(update_line, UpdateLine(account_id=ACCOUNT, line_id=line.id, number="+447700900009"))
     handset.hello()
-    list_again(handset, EE)
-    assert [line.number for line in lines(world)] == ["+447700900009"]
+    list_again(handset, sim(1, 1, number="+447700900001"))  # the same card in the other slot
+    assert [(line.number, line.slot) for line in lines(world)] == [("+447700900009", 1)]
 
 
 def test_another_accounts_line_with_the_number_stays_where_it_is(world: World) -> None:
