@@ -96,7 +96,10 @@ class SocketSession(NativeSession):
         try:
             async with self._deadline:
                 self._is_waiting = True
-                await self._converse(identity, node, sessions)
+                try:
+                    await self._converse(identity, node, sessions)
+                finally:
+                    self._is_waiting = False  # the deadline ends with this block: there is nothing left to interrupt
         except TimeoutError:
             if not self.device_id:
                 self.end(HELLO_TIMEOUT, f"no hello within {HELLO_SECONDS} s")
@@ -193,12 +196,12 @@ class SocketSession(NativeSession):
             self._flushing = None
 
     def _end(self) -> None:
-        if self._is_waiting:
-            self._interrupt()
+        self._interrupt()
 
     def _interrupt(self) -> None:
-        """Wake the reader, wherever it waits, so that it returns."""
-        self._deadline.reschedule(asyncio.get_running_loop().time())
+        """Wake the reader, wherever it waits, so that it returns; a hello that is being committed is looked at afterwards."""
+        if self._is_waiting:
+            self._deadline.reschedule(asyncio.get_running_loop().time())
 
     # --- the end
 
