@@ -46,7 +46,7 @@ class Timing:
     @classmethod
     def hasty(cls) -> "Timing":
         """For tests: tries again almost at once."""
-        return cls(lambda attempt: 0.02, lambda attempt: 0.02, 0.2, 0.5, 0.5)
+        return cls(lambda attempt: 0.05, lambda attempt: 0.1, 0.2, 0.5, 0.5)
 
 
 class Uplink:
