@@ -103,6 +103,15 @@ async def test_lists_hold_nothing_of_another_account(api: Api) -> None:
         assert not [id_ for id_ in ids.values() if id_ in answer.text], operation.id
 
 
+async def test_numbers_count_nothing_of_another_account(api: Api) -> None:
+    await things_of_everybody(api)
+    mine, theirs = await api.get("/v1/overview"), (await api.stranger().get("/v1/overview")).json()
+    assert (mine["funnel"]["accepted"], mine["funnel"]["received"], mine["phones"]) == (2, 1, 1)
+    assert set(theirs["funnel"].values()) == {0}
+    assert {span["open"] + span["delivered"] + span["failed"] for span in theirs["series"]} == {0}
+    assert (theirs["phones"], theirs["speed"]["measured"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("path", "name", "id_name"),
     [

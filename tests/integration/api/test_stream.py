@@ -121,6 +121,8 @@ async def test_a_stream_tells_what_happens_from_now_on(server: Server) -> None:
         assert (event["type"], event["data"]["to"], event["cursor"]) == ("sms:queued", "+491701234501", events.last_id)
         listed = (await server.api.get("/v1/events"))["items"][-1]
         assert event == listed, "the same as in the list"
+        await server.api.send("+491701234502")
+        assert (await events.next("message"))["data"]["to"] == "+491701234502", "once told is told"
 
 
 async def test_a_reader_that_comes_back_misses_nothing_and_gets_nothing_twice(server: Server) -> None:
