@@ -1,5 +1,6 @@
 """The tour of `make demo`, and the README's way with curl alone."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.processes import ROOT, HubProcess, eventually, free_port
+from tests.acceptance.world import Customer
 
 pytestmark = pytest.mark.anyio
 
@@ -33,21 +35,30 @@ async def test_readme_commands_work_with_curl_alone(tmp_path: Path) -> None:
         pytest.skip("curl is not installed")
     hub = HubProcess(tmp_path / "data")
     phone: subprocess.Popen[bytes] | None = None
+    receiver: Customer | None = None
     try:
         await hub.started()
         phone = start_phone(hub.command("enrol", "--name", "Workshop", "--json")["text"], tmp_path)
         await eventually("the phone is online", lambda: is_online(hub))
-        answers = [shell(hub, line) for line in readme_calls() if "msg_…" not in line and "dlv_…" not in line]
+        receiver = await Customer().started()
+        lines = [line.replace("https://example.org/hook", receiver.url) for line in readme_calls()]
+        answers = [
+            await asyncio.to_thread(shell, hub, line) for line in lines if "msg_…" not in line and "dlv_…" not in line
+        ]
         taken = next(answer for answer in answers if "results" in answer)
         reply = next(answer for answer in answers if "cursor" in answer and answer.get("message"))
         assert reply["message"]["text"] == "Thank you!"
         message = taken["results"][0]["message_id"]
-        timeline = shell(hub, "call $HUB/v1/messages/msg_…/timeline".replace("msg_…", message))
+        timeline = await asyncio.to_thread(shell, hub, "call $HUB/v1/messages/msg_…/timeline".replace("msg_…", message))
         assert timeline["items"]
-        deliveries = await eventually("a delivery is logged", lambda: first_delivery(hub))
-        replayed = shell(hub, "call $HUB/v1/deliveries/dlv_…/replay -d '{}'".replace("dlv_…", deliveries))
+        deliveries = await eventually("a delivery has ended", lambda: ended_delivery(hub))
+        replayed = await asyncio.to_thread(
+            shell, hub, "call $HUB/v1/deliveries/dlv_…/replay -d '{}'".replace("dlv_…", deliveries)
+        )
         assert replayed["origin"] == "replay"
     finally:
+        if receiver is not None:
+            await receiver.stop()
         if phone is not None:
             phone.terminate()
             phone.wait()
@@ -89,6 +100,6 @@ async def is_online(hub: HubProcess) -> bool:
     return any(device["state"] == "online" for device in devices)
 
 
-async def first_delivery(hub: HubProcess) -> str | None:
+async def ended_delivery(hub: HubProcess) -> str | None:
     items = (await hub.api.get("/v1/deliveries")).json()["items"]
-    return str(items[0]["id"]) if items else None
+    return next((str(item["id"]) for item in items if item["state"] == "ok"), None)
