@@ -200,7 +200,7 @@ class SocketSession(NativeSession):
 
     def _interrupt(self) -> None:
         """Wake the reader, wherever it waits, so that it returns; a hello that is being committed is looked at afterwards."""
-        if self._is_waiting:
+        if self._is_waiting and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     # --- the end

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +21,13 @@ from tests.integration.devices.native_hub import NativeHub, WirePhone, until
 from tests.integration.messages.world import ACCOUNT
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def nothing_breaks_inside(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a phone does, no exception reaches the server or is left in a task."""
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
 
 
 async def test_a_phone_enrols_connects_and_its_text_is_stored_before_the_acknowledgement(
