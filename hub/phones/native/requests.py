@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 from starlette.types import Scope, Send
 
@@ -24,6 +26,14 @@ def source_of(scope: Scope) -> str:
     """The address the request came from, as the server saw it."""
     client = scope.get("client")
     return client[0] if client else "unknown"
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    return record.getMessage() != "ASGI callable returned without completing handshake."
+
+
+# uvicorn (0.54) logs an error for each upgrade that was refused with an answer, as if the application had forgotten to answer.
+logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
 
 
 async def deny(send: Send, error: HubError) -> None:
