@@ -28,12 +28,13 @@ def source_of(scope: Scope) -> str:
     return client[0] if client else "unknown"
 
 
+def expect_refusals() -> None:
+    """Keep uvicorn (0.54) from logging an error for each upgrade that is refused with an answer."""
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
+
+
 def _is_no_refusal(record: logging.LogRecord) -> bool:
     return record.getMessage() != "ASGI callable returned without completing handshake."
-
-
-# uvicorn (0.54) logs an error for each upgrade that was refused with an answer, as if the application had forgotten to answer.
-logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
 
 
 async def deny(send: Send, error: HubError) -> None:

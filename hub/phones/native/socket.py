@@ -36,7 +36,7 @@ from hub.devices.tokens import DeviceTokens, PhoneIdentity
 from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.phones.native.live import CLOSE_OF, NativeSession, as_hello, raw_if_changed
-from hub.phones.native.requests import bearer_of, deny
+from hub.phones.native.requests import bearer_of, deny, expect_refusals
 from hub.phones.sessions import Sessions
 from hub.services import Services
 
@@ -55,6 +55,7 @@ class PhoneSocket:
         self._sessions = sessions
         self._tokens = tokens
         self._node = services.config.node_name
+        expect_refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, from its upgrade request to its end."""
