@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
+from android_emulator.conditions import Conditions
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -36,6 +38,7 @@ class CellNetwork:
         self._known: set[str] = set()
         self._held: defaultdict[str, list[tuple[Text, asyncio.Future[None]]]] = defaultdict(list)
         self._errands: set[asyncio.Task[None]] = set()
+        self._conditions = Conditions(lambda: f"It keeps texts for {sorted(self._held)}.")
 
     async def attach(self, number: str, receive: Receive) -> None:
         """A phone with this number is on; it gets what was kept for it first. A number rings in one place: the last."""
@@ -63,12 +66,21 @@ class CellNetwork:
             return self.strangers_receive
         arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._held[text.recipient].append((text, arrived))
+        self._conditions.look_again()
         await arrived
         return True
 
     def held_for(self, number: str) -> int:
         """Texts kept for a number that cannot be reached."""
         return len(self._held.get(number, ()))
+
+    async def until_held(self, number: str, texts: int) -> None:
+        """Until the network keeps so many texts for a number."""
+        await self._conditions.until(lambda: self.held_for(number) >= texts, f"{texts} text(s) wait for {number}")
+
+    def post_from(self, sender: str, recipient: str, text: str) -> None:
+        """Somebody writes to somebody; not waited for."""
+        self.post(Text(sender, recipient, text))
 
     def post(self, text: Text) -> None:
         """Carry a text without waiting for the outcome."""

@@ -86,6 +86,10 @@ class ObservedPhone:
         """Return once `holds()`; looked at after each step of this phone. TimeoutError names `what`."""
         await self._conditions.until(holds, what, seconds)
 
+    def look_again(self) -> None:
+        """Something outside the phone changed that somebody may be waiting for with `until`."""
+        self._conditions.look_again()
+
     async def wait_online(self) -> None:
         await self.until(lambda: self.is_online, "the phone is online")
 

@@ -160,7 +160,10 @@ class FakeHub:
 
     def line(self, slot: int = 0) -> Line:
         """The line of the only phone's card in a slot, as it told it in its last hello."""
-        (sim,) = (sim for sim in self.device.sims if sim.slot == slot)
+        return self.line_of(self.device.memory.device, slot)
+
+    def line_of(self, device_id: str, slot: int = 0) -> Line:
+        (sim,) = (sim for sim in self.devices[device_id].sims if sim.slot == slot)
         return Line(sim.subscription_id, sim.slot, sim.fingerprint)
 
     async def text(self, to: str, text: str, *, slot: int = 0, ttl_seconds: int = 300) -> str:
