@@ -50,8 +50,7 @@ def take_answers(tx: Tx, commands: Sequence[PhoneAnswer]) -> list[Done[bool] | R
         Done(True, _take(ledger, consequences, command)) if _is_current(command, phones) else Done(False)
         for command in commands
     ]
-    more = consequences.carry_out()
-    return with_effects(outcomes, (*ledger.close(), *more))
+    return with_effects(outcomes, (*ledger.close(), *consequences.effects))
 
 
 def _is_current(command: PhoneAnswer, phones: dict[str, PhoneRow]) -> bool:

@@ -14,7 +14,7 @@ from hub.core.clock import UtcMs
 from hub.core.effects import LiveHint, WakeDispatch
 from hub.core.errors import Code, HubError
 from hub.core.ids import is_id
-from hub.core.status import WAITING, Status
+from hub.core.status import BOUND, UNBOUND, WAITING, Status
 from hub.messages.cancel import CancelResult, ask_phones, cancel_entry
 from hub.messages.ledger import Entry, Ledger
 from hub.messages.outcomes import with_effects
@@ -67,7 +67,8 @@ def change_batch(tx: Tx, commands: Sequence[ChangeBatch]) -> list[Done[BatchChan
         if state is None or state.account_id != command.account_id:
             outcomes.append(Refused(HubError(Code.NOT_FOUND)))
         else:
-            done, states[state.id] = _change(ledger, command, state, entries.get(state.id, []), asked)
+            still_open = [entry for entry in entries.get(state.id, ()) if entry.status in UNBOUND | BOUND]
+            done, states[state.id] = _change(ledger, command, state, still_open, asked)
             outcomes.append(done)
     write_batches(tx.conn, states.values())
     effects = (*ledger.close(), *ask_phones(tx, asked))

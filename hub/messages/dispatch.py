@@ -13,7 +13,7 @@ from device_protocol.handover import HandoverRules
 from device_protocol.limits import OFFERS_MAX, SILENT_SECONDS
 from hub.core import moves
 from hub.core.clock import UtcMs
-from hub.core.effects import ToPhone
+from hub.core.effects import Effect, ToPhone
 from hub.core.pacing import Sent, Usage, allowance
 from hub.core.status import WAITING
 from hub.messages.jobs import job_frame
@@ -85,12 +85,12 @@ class _Round:
         for device_id, line_id, segments in open_offers(tx.conn, devices) if devices else ():
             self._open[device_id] = self._open.get(device_id, 0) + 1
             self._out[line_id] = self._out.get(line_id, 0) + segments
-        self._free = {command.device_id: self._free_of(command) for command in commands}
+        with_room = {command.device_id for command in commands if self._free_of(command) > 0}
         lines = [line for line in lines_in_devices(tx.conn, accounts, devices) if self._may_offer(line)]
         self._lines: dict[str, list[LineRow]] = {}
         for line in lines:
             self._lines.setdefault(line.device_id or "", []).append(line)
-        wanted = [line.id for line in lines if self._free[line.device_id or ""] > 0]
+        wanted = [line.id for line in lines if line.device_id in with_room]
         self._waiting = claim(tx, wanted, MOST_PER_LINE)
         self._paused = paused_batches(tx.conn, {row.batch_id for row in self._rows() if row.batch_id is not None})
         self._zones = self._utc_offsets(lines)
@@ -98,7 +98,7 @@ class _Round:
 
     def offer_to(self, command: OfferTo) -> Done[Offered]:
         """One phone's share: the best of all its lines' queues, as many as it may have open."""
-        free = self._free.get(command.device_id, 0)
+        free = self._free_of(command)
         jobs: list[ToPhone] = []
         again_at: list[UtcMs] = []
         lines = {line.id: line for line in self._lines.get(command.device_id, ())}
@@ -135,9 +135,10 @@ class _Round:
         )
 
     def _is_open(self, row: MessageRow) -> bool:
-        """Not in a paused batch, and its time is not over (the timer is about to say so)."""
+        """Not offered in this very round, not in a paused batch, and its time is not over (a timer is about to say so)."""
         is_over = row.expires_at is not None and row.expires_at <= self._tx.now
-        return row.batch_id not in self._paused and not is_over and row.cancel_requested_at is None
+        is_taken = row.offered_at is not None or row.cancel_requested_at is not None
+        return not is_taken and not is_over and row.batch_id not in self._paused
 
     def _goes_at(self, line: LineRow, segments: int) -> UtcMs | None:
         usage = self._usage[line.id]
@@ -157,6 +158,7 @@ class _Round:
         )
         self._ledger.apply(entry, word, HUB)
         self._out[line.id] = self._out.get(line.id, 0) + row.segments
+        self._open[device_id] = self._open.get(device_id, 0) + 1
         return job_frame(entry.row, line, self._tx.now)
 
     def _utc_offsets(self, lines: Sequence[LineRow]) -> dict[str, int]:
@@ -186,14 +188,14 @@ def retract(tx: Tx, commands: Sequence[Retract]) -> list[Done[bool] | Refused]:
     """Take offers back; the value says whether there was one. A phone that accepts it later is told to drop it."""
     ledger = Ledger(tx, [(command.account_id, command.message_id) for command in commands])
     taken: list[bool] = []
-    leaving: list[Entry] = []
+    woken: list[Effect] = []
     for command in commands:
         entry = ledger.find(command.account_id, command.message_id)
         is_taken = entry is not None and _take_back(ledger, entry, command)
         taken.append(is_taken)
         if is_taken and entry is not None and command.is_deaf:
-            leaving.append(entry)
-    woken = move_on(ledger, leaving)
+            ledger.flush()
+            woken += move_on(ledger, [entry])
     return with_effects([Done(one) for one in taken], (*ledger.close(), *woken))
 
 

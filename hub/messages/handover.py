@@ -73,8 +73,7 @@ def settle(tx: Tx, settlement: Settlement) -> tuple[Effect, ...]:
         if entry is not None:
             carry_out(ledger, consequences, entry, verdict, settlement.device_id)
     again = _offer_again(ledger, settlement)
-    more = consequences.carry_out()
-    return (*ledger.close(), *more, WakeDispatch(settlement.account_id), *again)
+    return (*ledger.close(), *consequences.effects, WakeDispatch(settlement.account_id), *again)
 
 
 def carry_out(
@@ -85,7 +84,7 @@ def carry_out(
         _note(ledger, entry, verdict, device_id)
         return None
     decision = ledger.apply(entry, _word_of(verdict, entry, device_id, ledger.tx.now), PHONE)
-    consequences.note(entry, device_id, decision)
+    consequences.follow(entry, device_id, decision)
     return decision
 
 

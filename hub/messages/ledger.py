@@ -51,18 +51,31 @@ PHONE = Actor("phone")
 class Entry:
     """One message of the batch, as it stands after the words folded so far."""
 
-    __slots__ = ("_placed", "is_changed", "row", "view")
+    __slots__ = ("_placed", "has_moved", "is_changed", "row", "view")
 
     def __init__(self, row: MessageRow, view: MessageView) -> None:
         self.row = row
         self.view = view
         self.is_changed = False
+        self.has_moved = False
+        """Whether this batch has written another line, thread, due time or end of time for it already."""
         self._placed = _place(row)
 
     @property
     def is_moved(self) -> bool:
-        """Whether its line, thread, due time or end changed."""
+        """Whether its line, thread, due time or end changed in this batch."""
+        return self.has_moved or self.is_placed_anew
+
+    @property
+    def is_placed_anew(self) -> bool:
+        """Whether such a change is still to be written."""
         return _place(self.row) != self._placed
+
+    def written(self) -> None:
+        """Everything of it is in the database now."""
+        self.has_moved = self.is_moved
+        self.is_changed = False
+        self._placed = _place(self.row)
 
     @property
     def status(self) -> Status:
@@ -74,7 +87,7 @@ def _place(row: MessageRow) -> tuple[object, ...]:
 
 
 class Ledger:
-    """See the module. `close` writes; nothing is written before."""
+    """See the module. `close` writes; nothing is written before, unless `flush` is called."""
 
     def __init__(self, tx: Tx, refs: Iterable[tuple[str, str]]) -> None:
         """`refs` are the `(account, message)` pairs that the batch speaks of; a foreign id is not found."""
@@ -84,6 +97,7 @@ class Ledger:
         self._hops: list[Hop] = []
         self._announced: list[tuple[MessageRow, EventType, UtcMs]] = []
         self._used: dict[tuple[str, str], int] = {}
+        self._touched: dict[str, str] = {}
         self._wake_at: UtcMs | None = None
         self._load(set(refs))
 
@@ -176,15 +190,24 @@ class Ledger:
         entry.row.offered_at = self.tx.now
         entry.is_changed = True
 
-    def close(self) -> tuple[Effect, ...]:
-        """Write everything, and return what must happen after the commit."""
+    def flush(self) -> None:
+        """Write what the words so far came to, for a decision that reads it back; the batch goes on."""
         changed = [entry for entry in self._entries.values() if entry.is_changed]
         conn = self.tx.conn
-        stored.write_messages(conn, [entry.row for entry in changed if not entry.is_moved], with_place=False)
-        stored.write_messages(conn, [entry.row for entry in changed if entry.is_moved], with_place=True)
+        stored.write_messages(conn, [entry.row for entry in changed if not entry.is_placed_anew], with_place=False)
+        stored.write_messages(conn, [entry.row for entry in changed if entry.is_placed_anew], with_place=True)
         stored.insert_hops(conn, self._hops)
         add_usage(self.tx, self._used)
-        effects: list[Effect] = [LiveHint(entry.row.account_id, "message", entry.row.id) for entry in changed]
+        self._touched.update({entry.row.id: entry.row.account_id for entry in changed})
+        self._hops.clear()
+        self._used.clear()
+        for entry in changed:
+            entry.written()
+
+    def close(self) -> tuple[Effect, ...]:
+        """Write everything, and return what must happen after the commit."""
+        self.flush()
+        effects: list[Effect] = [LiveHint(account, "message", id_) for id_, account in self._touched.items()]
         if self._wake_at is not None:
             effects.append(WakeAt(self._wake_at))
         return (*effects, *self._publish())

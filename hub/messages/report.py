@@ -51,8 +51,7 @@ def apply_reports(tx: Tx, given: Sequence[PhoneReport]) -> list[Applied]:
     ledger.allow_generic_retries(report.account_id for report in given if _is_unexplained(report))
     consequences = Consequences(ledger)
     results = [_apply(ledger, consequences, report) for report in given]
-    more = consequences.carry_out()
-    effects = (*ledger.close(), *more)
+    effects = (*ledger.close(), *consequences.effects)
     if results and effects:
         results[0] = msgspec.structs.replace(results[0], effects=effects)
     return results
@@ -69,7 +68,7 @@ def _apply(ledger: Ledger, consequences: Consequences, report: PhoneReport) -> A
         ledger.refuse(entry, word, actor, why_not)
         return Applied(False, why_not, entry.row.id)
     decision = ledger.apply(entry, word, actor)
-    consequences.note(entry, report.device_id, decision)
+    consequences.follow(entry, report.device_id, decision)
     return Applied(decision.is_applied, decision.why_not, entry.row.id)
 
 

@@ -44,16 +44,18 @@ def reroute(tx: Tx, commands: Sequence[Reroute]) -> list[Done[bool] | Refused]:
     """
     ledger = Ledger(tx, [(command.account_id, command.message_id) for command in commands])
     entries = [ledger.find(command.account_id, command.message_id) for command in commands]
-    free = [entry for entry in entries if entry is not None and _is_free(entry)]
     away_seconds = min((command.away_seconds for command in commands), default=AWAY_SECONDS)
-    woken = _route(ledger, free, away_seconds=away_seconds, is_leaving=False)
-    outcomes = [Done(entry is not None and entry.is_moved) for entry in entries]
-    return with_effects(outcomes, (*ledger.close(), *woken))
+    moved = _route(
+        ledger, [entry for entry in entries if entry is not None], away_seconds=away_seconds, is_leaving=False
+    )
+    found = iter(moved)
+    outcomes = [Done(entry is not None and next(found) is not None) for entry in entries]
+    return with_effects(outcomes, (*ledger.close(), *_woken(moved)))
 
 
 def move_on(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Effect, ...]:
     """Give messages whose line just failed them another one, where one is ready; the others keep waiting where they are."""
-    return _route(ledger, [entry for entry in entries if _is_free(entry)], away_seconds=0.0, is_leaving=True)
+    return _woken(_route(ledger, entries, away_seconds=0.0, is_leaving=True))
 
 
 def sender_of(row: MessageRow) -> Sender:
@@ -65,21 +67,28 @@ def _is_free(entry: Entry) -> bool:
     return entry.status in WAITING and entry.row.offered_at is None
 
 
-def _route(ledger: Ledger, entries: Sequence[Entry], *, away_seconds: float, is_leaving: bool) -> tuple[Effect, ...]:
-    if not entries:
-        return ()
+def _route(ledger: Ledger, entries: Sequence[Entry], *, away_seconds: float, is_leaving: bool) -> list[Touch | None]:
+    """For each message that found another line, what its new thread is told; the threads are written."""
+    if not any(_is_free(entry) for entry in entries):
+        return [None] * len(entries)
     book = LineBook(ledger.tx, away_seconds=away_seconds)
     wishes = [Wish(entry.row.account_id, sender_of(entry.row), entry.row.peer) for entry in entries]
     book.read_for(wishes, also={entry.row.line_id for entry in entries if entry.row.line_id is not None})
-    touches: list[Touch] = []
-    woken: dict[str, set[str]] = {}
-    for entry, wish in zip(entries, wishes, strict=True):
-        touch = _choose(ledger, book, entry, wish, is_leaving)
+    moved = [
+        _choose(ledger, book, entry, wish, is_leaving) if _is_free(entry) else None
+        for entry, wish in zip(entries, wishes, strict=True)
+    ]
+    touch_conversations(ledger.tx, merged([touch for touch in moved if touch is not None]))
+    return moved
+
+
+def _woken(moved: Sequence[Touch | None]) -> tuple[Effect, ...]:
+    """Dispatch has work on the lines that got some."""
+    lines: dict[str, set[str]] = {}
+    for touch in moved:
         if touch is not None:
-            touches.append(touch)
-            woken.setdefault(wish.account_id, set()).add(touch.line_id)
-    touch_conversations(ledger.tx, merged(touches))
-    return tuple(WakeDispatch(account_id, tuple(sorted(lines))) for account_id, lines in woken.items())
+            lines.setdefault(touch.account_id, set()).add(touch.line_id)
+    return tuple(WakeDispatch(account_id, tuple(sorted(ids))) for account_id, ids in lines.items())
 
 
 def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving: bool) -> Touch | None:

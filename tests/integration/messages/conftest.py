@@ -1,11 +1,14 @@
 """What the tests of texts share."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hub.core.ids import IdSource
 from hub.storage.database import Database
+from tests.databases import PostgresqlDatabases
 from tests.fakes import FakeClock
 from tests.integration.messages.world import Phones, World
 
@@ -22,3 +25,19 @@ def world(db: Database, clock: FakeClock, ids: IdSource) -> Iterator[World]:
 def phones(world: World) -> Phones:
     """What phones say and are told in that world."""
     return Phones(world)
+
+
+@pytest.fixture
+def second_sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """Another SQLite database of this test's own."""
+    path = tmp_path / "second.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def second_postgresql_url(postgresql_databases: PostgresqlDatabases) -> Iterator[str]:
+    """Another PostgreSQL database of this test's own."""
+    url = postgresql_databases.create()
+    yield url
+    postgresql_databases.drop(url)
