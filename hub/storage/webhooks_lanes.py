@@ -42,6 +42,7 @@ class TakeLanes:
 
     node: str
     endpoint_ids: tuple[str, ...]
+    lease_ms: int = LEASE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class RenewLanes:
     """Keep what `node` owns."""
 
     node: str
+    lease_ms: int = LEASE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def _take_one(tx: Tx, command: TakeLanes) -> list[LaneRow]:
     values = {
         "node": command.node,
         "endpoint_ids": _list(tx.dialect, command.endpoint_ids),
-        "lease": LEASE_MS,
+        "lease": command.lease_ms,
         "now": tx.now,
     }
     taken = [row[0] for row in tx.conn.execute(_TAKE[tx.dialect], values)]
@@ -166,7 +168,7 @@ def renew_lanes(tx: Tx, commands: Sequence[RenewLanes]) -> list[Done[Renewed]]:
     """Use case: `node` is alive and keeps its lanes."""
     done = []
     for command in commands:
-        values = {"node": command.node, "lease": LEASE_MS, "now": tx.now}
+        values = {"node": command.node, "lease": command.lease_ms, "now": tx.now}
         owned = tx.conn.execute(_RENEW[tx.dialect], values).rowcount
         for statement in (_SEEN, _FORGET_NODES):
             tx.conn.execute(statement[tx.dialect], values)

@@ -69,7 +69,7 @@ class Deliverer:
         self._settings = settings
         self._client = client
         self._clock = EngineClock(clock)
-        self._leases = Leases(db, settings.node)
+        self._leases = Leases(db, settings.node, settings.lease_seconds)
         self._recorder = Recorder(db, settings.node, on_commit=self._committed, on_lost=self._lost)
         self._settler = Settler(self._clock, self._recorder, random.random, settings.node)
         self._tries = Tries(self._clock, formats, self._settler, on_texts)
@@ -231,7 +231,7 @@ class Deliverer:
         lane.last_used = time.monotonic()
         while due is not None:
             try:
-                if not lane.is_careful or await self._is_safe(lane, due):
+                if not lane.is_careful(self._clock.now()) or await self._is_safe(lane, due):
                     await self._tries.run(lane, due)
             except Exception:
                 self._failed_here(lane, due)
@@ -245,7 +245,7 @@ class Deliverer:
         self._pump(lane)
 
     async def _is_safe(self, lane: Lane, due: Due) -> bool:
-        """In a watched lane: note what is tried before it is, and give up what stopped the process twice."""
+        """In a watched lane: note what is tried before it is, and give up what stopped the process again and again."""
         if due.id == lane.suspect_id:
             lane.suspect_id = None
             self._settler.end(lane, due, DEAD, Why.POISON)

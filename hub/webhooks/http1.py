@@ -112,6 +112,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
+            self.is_reusable = False
             self._finish()
         except httptools.HttpParserError as error:
             self._broken(error)

@@ -144,19 +144,19 @@ class LaneKeeper:
             window=Window(endpoint.max_inflight),
             sender=self._client.pool(),
             paused_until=_paused_until(row),
-            is_careful=len(recent) >= TAKEOVERS_SUSPECT,
+            careful_until=max(recent) + TAKEOVERS_WITHIN_MS if len(recent) >= TAKEOVERS_SUSPECT else 0,
             suspect_id=row.lane["trying_id"] if row.lane["trying_times"] >= SUSPECT_TIMES else None,
             rate=_rate(endpoint),
             last_used=time.monotonic(),
         )
         lane.written = lane.memory()
-        if lane.is_careful:
+        if lane.careful_until:
             log.warning("a webhook lane was left by a crash again and again; it is watched", endpoint=lane.id)
         return lane
 
 
-SUSPECT_TIMES = 2
-"""A delivery that was being tried at two crashes in a row is given up."""
+SUSPECT_TIMES = 3
+"""A delivery that was being tried at three crashes in a row is given up: twice may be chance."""
 
 
 def _health(row: LaneRow) -> Health:

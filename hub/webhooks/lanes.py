@@ -45,10 +45,10 @@ class Lane:
     window: Window
     sender: Sender
     paused_until: UtcMs = 0
-    is_careful: bool = False
-    """Watched for a delivery that stops the process: one at a time, each noted before it is tried."""
+    careful_until: UtcMs = 0
+    """Watched until then for a delivery that stops the process: one at a time, each noted before it is tried."""
     suspect_id: int | None = None
-    """The delivery that was being tried when the process died, twice."""
+    """The delivery that was being tried when the process died, again and again."""
     rate: Rate | None = None
     is_stale: bool = False
     """The endpoint was changed: nothing starts until its settings have been read again."""
@@ -112,28 +112,28 @@ class Lane:
             and self.breaker.is_closed
         )
 
+    def is_careful(self, now: UtcMs) -> bool:
+        """It is watched."""
+        return now < self.careful_until
+
     def wait_ms(self, now: UtcMs) -> float | None:
         """How long until it may start one more: 0 = now, None = not by waiting."""
-        if not self.may_send(now) or len(self.in_flight) >= self.size:
+        most = 1 if self.is_careful(now) else self.window.size
+        if not self.may_send(now) or len(self.in_flight) >= most:
             return None
         return 0.0 if self.rate is None else self.rate.wait_ms(now)
-
-    @property
-    def size(self) -> int:
-        """Requests in flight it may have."""
-        return 1 if self.is_careful else self.window.size
 
     def room(self) -> int:
         """How many more deliveries are worth having in memory."""
         if self._behind_count >= MOST_BEHIND:
             return 0
-        return max(0, self.size - len(self.ready[0]) - len(self.ready[1]))
+        return max(0, self.window.size - len(self.ready[0]) - len(self.ready[1]))
 
     def take(self, now: UtcMs) -> Due | None:
         """The next delivery to start; live ones first, and one place is kept free of replays."""
         if self.ready[0]:
             due = self.ready[0].popleft()
-        elif self.ready[1] and self._replays_in_flight < max(1, self.size - 1):
+        elif self.ready[1] and self._replays_in_flight < max(1, self.window.size - 1):
             due = self.ready[1].popleft()
         else:
             return None

@@ -24,8 +24,9 @@ from hub.storage.webhooks_lanes import (
 
 log = get_logger("webhooks")
 
-RENEW_SECONDS = 5.0
-STALE_SECONDS = 10.0
+LEASE_SECONDS = 15.0
+RENEWALS = 3
+"""In the time of a lease; a process that missed two of them starts nothing new."""
 KEEP_OFF_SECONDS = 2.0
 """For this long a process does not take back what it has just given to others."""
 NOBODY_ELSE_SECONDS = 2.0
@@ -35,9 +36,12 @@ NOBODY_ELSE_SECONDS = 2.0
 class Leases:
     """The lanes of one process. Times are the machine's: leases are not scaled with a test's clock."""
 
-    def __init__(self, db: Database, node: str) -> None:
+    def __init__(self, db: Database, node: str, lease_seconds: float = LEASE_SECONDS) -> None:
         self._db = db
         self._node = node
+        self._lease_ms = round(lease_seconds * 1000)
+        self._renew_seconds = lease_seconds / RENEWALS
+        self._stale_seconds = 2 * lease_seconds / RENEWALS
         self._renewed_at = time.monotonic()
         self._last = Renewed(0, 1, 0)
         self._kept_off: dict[str, float] = {}
@@ -46,17 +50,17 @@ class Leases:
     @property
     def is_fresh(self) -> bool:
         """Whether new tries may start."""
-        return self._db.dialect == "sqlite" or time.monotonic() - self._renewed_at < STALE_SECONDS
+        return self._db.dialect == "sqlite" or time.monotonic() - self._renewed_at < self._stale_seconds
 
     @property
     def is_renewal_due(self) -> bool:
         """Whether it is time to renew."""
-        return self._db.dialect == "postgresql" and time.monotonic() - self._renewed_at >= RENEW_SECONDS
+        return self._db.dialect == "postgresql" and time.monotonic() - self._renewed_at >= self._renew_seconds
 
     async def renew(self) -> int:
         """Keep what is owned; how many lanes that is."""
         asked_at = time.monotonic()
-        self._last = await self._db.writer.submit(renew_lanes, RenewLanes(self._node), f"webhooks:{self._node}")
+        self._last = await self._db.writer.submit(renew_lanes, RenewLanes(self._node, self._lease_ms), f"webhooks:{self._node}")
         self._renewed_at = asked_at
         return self._last.owned
 
@@ -65,7 +69,7 @@ class Leases:
         wanted = self._wanted(endpoint_ids, owned)
         if not wanted:
             return []
-        command = TakeLanes(self._node, tuple(wanted))
+        command = TakeLanes(self._node, tuple(wanted), self._lease_ms)
         rows = await self._db.writer.submit(take_lanes, command, f"webhooks:{self._node}")
         for row in rows:
             self._seen_free.pop(row.endpoint["id"], None)

@@ -62,7 +62,7 @@ def plan(lanes: Iterable[Lane], now: UtcMs, *, is_complete: bool) -> Plan:
         if lane.breaker.may_probe(now) and lane.endpoint.is_sending and now >= lane.paused_until and not lane.is_stale:
             probes[lane.id] = lane.endpoint.read_by
         if lane.may_send(now) and lane.room() > 0 and (is_complete or lane.has_more):
-            most = next((size for size in SIZES if size >= 4 * lane.size), SIZES[-1])
+            most = next((size for size in SIZES if size >= 4 * lane.window.size), SIZES[-1])
             rooms[lane.id] = Room(most, lane.endpoint.read_by, lane.after_key, lane.has_more)
             busy.extend(lane.known())
         else:

@@ -93,7 +93,7 @@ _ENDINGS: Mapping[Why, str] = MappingProxyType(
         Why.OK: "Delivered.",
         Why.TRIES_USED_UP: "Given up: every try of the endpoint's schedule failed. It can be replayed.",
         Why.TOO_OLD: "Given up: the next try would have come after the endpoint's maximum age. It can be replayed.",
-        Why.POISON: "Given up: the hub stopped twice while sending exactly this. Look at it before replaying it.",
+        Why.POISON: "Given up: the hub stopped three times in a row while sending exactly this. Look at it before replaying it.",
         Why.NOT_IN_FORMAT: "Not sent: the endpoint's format has no words for this event.",
         Why.CANCELLED: "Cancelled by request.",
         Why.DROPPED: "Not sent: it was held while the endpoint was off, and dropped by choice when it was switched on.",

@@ -12,5 +12,7 @@ class DeliverySettings:
     max_in_flight: int = 1024
     stop_seconds: float = 20.0
     """How long a stop waits for answers."""
+    lease_seconds: float = 15.0
+    """PostgreSQL: how long a lane stays with a process that is not heard of."""
     keep_events_days: float = 30.0
     """Held deliveries end with their events."""

@@ -29,7 +29,11 @@ Script = Callable[[Post, asyncio.StreamWriter], Awaitable[bool | None]]
 
 def answer(status: int = 200, body: bytes = b"ok", *headers: tuple[str, str]) -> bytes:
     """An HTTP answer."""
-    lines = [f"HTTP/1.1 {status} Scripted", f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in headers)]
+    lines = [
+        f"HTTP/1.1 {status} Scripted",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 

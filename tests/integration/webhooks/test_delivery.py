@@ -27,7 +27,12 @@ async def test_event_is_delivered_signed_and_logged(database_url: str) -> None:
         detail = await hub.webhooks.delivery(hub.account_id, delivery.id)
         assert detail.body.encode() == post.body
         (attempt,) = detail.attempts
-        assert (attempt.status, attempt.outcome, attempt.address, attempt.response_body) == (200, "ok", "127.0.0.1", "ok")
+        assert (attempt.status, attempt.outcome, attempt.address, attempt.response_body) == (
+            200,
+            "ok",
+            "127.0.0.1",
+            "ok",
+        )
         assert attempt.request_headers["webhook-id"] == post.id
         assert attempt.timing.connect is not None
         assert attempt.timing.dns is None

@@ -134,6 +134,7 @@ async def world(
     running: bool = True,
     formats: Sequence[WebhookFormat] = (),
     reader_threads: int = 2,
+    lease_seconds: float = 15.0,
 ) -> AsyncIterator[World]:
     """Open a database and run the delivery loop over it. With `account_id` given, the account is there already."""
     clock = clock or SystemClock(factor)
@@ -143,7 +144,9 @@ async def world(
     client = HttpClient(guard, Resolver(guard, lookup, keep_seconds=keep_names_seconds))  # type: ignore[arg-type]
     known = formats_with(*formats)
     front = Webhooks(db, clock, ids, BOX, known, client, node)
-    settings = DeliverySettings(node=f"{node}-{os.urandom(3).hex()}", max_in_flight=max_in_flight, stop_seconds=5.0)
+    settings = DeliverySettings(
+        node=f"{node}-{os.urandom(3).hex()}", max_in_flight=max_in_flight, stop_seconds=5.0, lease_seconds=lease_seconds
+    )
     deliverer = Deliverer(db, clock, BOX, known, settings, client)
 
     def run_effects(effects: Sequence[Effect]) -> None:

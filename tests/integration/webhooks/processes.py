@@ -1,0 +1,237 @@
+"""Hub processes that can be killed: forked from one that has imported everything, so that a new one is up in a moment.
+
+A child runs the real delivery loop over the real database and obeys lines of JSON on a pipe; everything it says was true when it said it
+(an event is "published" after its commit).
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hub.clock import SystemClock
+from hub.core.ids import render
+from tests.integration.webhooks.world import World, world
+
+ROOT = Path(__file__).resolve().parents[3]
+CLONE_NEWNET = 0x40000000
+
+
+class SharedClock(SystemClock):
+    """A scaled clock that several processes share: it stood at the true time at `since`, and runs `factor` times as fast from there."""
+
+    def __init__(self, since: float, factor: float) -> None:
+        super().__init__(factor)
+        self._wall_at_start = since + (time.time() - since) * factor
+
+
+# --- the child -------------------------------------------------------------------------------------------------------------------------
+
+
+async def _serve(settings: dict[str, Any], channel: socket.socket) -> None:
+    reader, writer = await asyncio.open_unix_connection(sock=channel)
+
+    def say(message: dict[str, Any]) -> None:
+        writer.write(json.dumps(message).encode() + b"\n")
+
+    async with world(
+        settings["url"],
+        clock=SharedClock(settings["since"], settings["factor"]),
+        account_id=settings["account_id"],
+        node=settings["node"],
+        running=settings["running"],
+        allow=settings["allow"],
+        lookup=Lookup(settings["names"]),
+        keep_names_seconds=settings["keep_names_seconds"],
+        lease_seconds=settings["lease_seconds"],
+    ) as hub:
+        say({"up": True})
+        while line := await reader.readline():
+            say(await _obey(hub, json.loads(line), say))
+
+
+async def _obey(hub: World, order: dict[str, Any], say: Any) -> dict[str, Any]:
+    if "publish" in order:
+        left, batch = order["publish"], order.get("batch", 16)
+        while left > 0:
+            told = await hub.happen(min(batch, left), **order.get("fields", {}))
+            left -= len(told)
+            say({"published": [render("event", event.id) for event in told]})
+            if order.get("pause"):
+                await asyncio.sleep(order["pause"])
+        return {"done": True}
+    if "rss" in order:
+        return {"rss": _rss()}
+    raise ValueError(f"unknown order {order}")
+
+
+def _rss() -> int:
+    """Resident bytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Lookup:
+    """Names as the test says: each look-up takes the next of the lists it was given, round and round."""
+
+    def __init__(self, names: dict[str, list[list[str]]]) -> None:
+        self._names = names
+        self._turn: dict[str, int] = {}
+
+    def __call__(self, host: str) -> list[str]:
+        answers = self._names.get(host)
+        if answers is None:
+            raise OSError(f"no such name: {host}")
+        turn = self._turn.get(host, 0)
+        self._turn[host] = turn + 1
+        return answers[turn % len(answers)]
+
+
+def _own_network() -> None:
+    """A network of this process's own, in which every address there is leads back to it: nothing dialled can go unseen."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    for command in ("link set lo up", "route add local 0.0.0.0/0 dev lo", "-6 route add local ::/0 dev lo"):
+        subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+
+
+def _child(settings: dict[str, Any], channel: socket.socket) -> None:
+    try:
+        asyncio.run(_serve(settings, channel))
+    finally:
+        os._exit(0)
+
+
+def _nursery(control: socket.socket) -> None:
+    """Forks children on request; each request brings the child's end of its channel."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
+        if not data:
+            os._exit(0)
+        channel = socket.socket(fileno=descriptors[0])
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            control.close()
+            _child(json.loads(data), channel)
+        channel.close()
+        control.send(str(pid).encode())
+
+
+# --- the test's side ----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Process:
+    """A running hub process."""
+
+    pid: int
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    published: list[str] = field(default_factory=list)
+    """Webhook ids of events whose commit the process has told of."""
+
+    async def says(self) -> dict[str, Any]:
+        """The next thing it says; empty when it is dead."""
+        line = await self.reader.readline()
+        message: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+        self.published += message.get("published", [])
+        return message
+
+    def order(self, **order: Any) -> None:
+        self.writer.write(json.dumps(order).encode() + b"\n")
+
+    async def ask(self, **order: Any) -> dict[str, Any]:
+        """Order, and the answer."""
+        self.order(**order)
+        return await self.says()
+
+    async def publish(self, count: int, **order: Any) -> None:
+        """Publish and wait for it."""
+        self.order(publish=count, **order)
+        while (message := await self.says()) and "done" not in message:
+            pass
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    async def kill(self) -> None:
+        """`kill -9`, and read what it had said before."""
+        self.signal(signal.SIGKILL)
+        while await self.says():
+            pass
+        self.writer.close()
+
+    def end(self) -> None:
+        """Dead, if it was not."""
+        with suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
+        self.writer.close()
+
+
+class Nursery:
+    """The process that forks hubs; one serves many tests."""
+
+    def __init__(self, *, own_network: bool = False) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "tests.integration.webhooks.processes", str(theirs.fileno())]
+        command += ["own-network"] if own_network else []
+        self._child = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+        theirs.close()
+
+    def close(self) -> None:
+        self.control.close()
+        self._child.wait()
+
+    @asynccontextmanager
+    async def over(self, url: str, account_id: str, *, factor: float = 1.0, **settings: Any) -> AsyncIterator["Hubs"]:
+        """Hub processes over a database; all are dead at the end."""
+        defaults: dict[str, Any] = {
+            "url": url, "account_id": account_id, "factor": factor, "since": time.time(), "node": "test", "running": True,
+            "allow": ["127.0.0.0/8"], "names": {}, "keep_names_seconds": 30.0, "lease_seconds": 15.0,
+        }  # fmt: skip
+        made = Hubs(self.control, {**defaults, **settings})
+        try:
+            yield made
+        finally:
+            for process in made.processes:
+                process.end()
+
+
+@dataclass
+class Hubs:
+    """Starts hub processes over one database."""
+
+    control: socket.socket
+    settings: dict[str, Any]
+    processes: list[Process] = field(default_factory=list)
+
+    async def start(self, **settings: Any) -> Process:
+        """A new process, up and delivering."""
+        ours, theirs = socket.socketpair()
+        told = {**self.settings, **settings}
+        socket.send_fds(self.control, [json.dumps(told).encode()], [theirs.fileno()])
+        theirs.close()
+        pid = int(await asyncio.to_thread(self.control.recv, 64))
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 22)
+        process = Process(pid, reader, writer)
+        self.processes.append(process)
+        async with asyncio.timeout(20):
+            assert await process.says() == {"up": True}
+        return process
+
+
+if __name__ == "__main__":
+    if "own-network" in sys.argv:
+        _own_network()
+    _nursery(socket.socket(fileno=int(sys.argv[1])))

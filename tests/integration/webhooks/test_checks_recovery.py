@@ -1,0 +1,203 @@
+"""Checks 9 to 13: outages, flapping, the spread of retries, Retry-After, and 410. Hours pass in seconds by one clock factor."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from email.utils import formatdate
+
+import pytest
+
+from hub.clock import SystemClock
+from hub.core.events import EventType
+from tests.integration.webhooks.receiver import Post, Receiver, Script, answer, says
+from tests.integration.webhooks.world import World, webhook_ids, world
+
+pytestmark = pytest.mark.anyio
+
+
+def by_time(clock: SystemClock, since: int, choose: Callable[[float], Script]) -> Script:
+    """An answer that depends on how many seconds have gone since a moment of the hub's clock."""
+
+    async def script(post: Post, writer: asyncio.StreamWriter) -> bool | None:
+        return await choose((clock.now() - since) / 1000)(post, writer)
+
+    return script
+
+
+# --- 9: back after an outage --------------------------------------------------------------------------------------------------------------
+
+
+async def outage(url: str, *, factor: float, hours: float, events: int) -> None:
+    async with Receiver(script=says(503)) as receiver, world(url, factor=factor) as hub:
+        await hub.endpoint(receiver.url())
+        await hub.happen(events)
+        await asyncio.sleep(hours * 3600 / factor)
+        back_at = hub.clock.now()
+        seen = len(receiver.posts)
+        receiver.script = says(200)
+        await receiver.until_count(seen + 1)
+        assert (hub.clock.now() - back_at) / 1000 <= 12 * 60 + 0.25 * factor
+        rows = await hub.until_settled(30)
+        assert (max(row.done_at or 0 for row in rows) - back_at) / 1000 <= 20 * 60 + 0.5 * factor
+        assert Counter(row.state for row in rows) == {"ok": events}
+        # While it was away, one probe at a time: the events used up no tries on it.
+        assert max(row.attempts for row in rows) <= 6
+
+
+async def test_check_09_recovery_is_noticed_and_the_backlog_drains(database_url: str) -> None:
+    await outage(database_url, factor=1200, hours=1.5, events=300)
+
+
+@pytest.mark.slow
+async def test_check_09_soak(database_url: str) -> None:
+    await outage(database_url, factor=60, hours=8, events=10_000)
+
+
+# --- 10: flapping --------------------------------------------------------------------------------------------------------------------------
+
+
+async def flapping(url: str, *, factor: float, minutes: float, per_second: float) -> None:
+    async with Receiver() as receiver, world(url, factor=factor) as hub:
+        start = hub.clock.now()
+        receiver.script = by_time(hub.clock, start, lambda seconds: says(200 if seconds % 60 < 30 else 503))
+        made = await hub.endpoint(receiver.url())
+        while (hub.clock.now() - start) / 1000 < minutes * 60:
+            elapsed = (hub.clock.now() - start) / 1000
+            due = int(elapsed * per_second) - len(hub.events)
+            if due > 0:
+                await hub.happen(due)
+            await asyncio.sleep(0.01)
+        rows = await hub.until_settled(30)
+        assert {row.state for row in rows} == {"ok"}
+        assert len(receiver.posts) <= 1.5 * len(hub.events)
+        assert (await hub.webhooks.get(hub.account_id, made.endpoint.id)).state == "active"
+
+
+async def test_check_10_flapping_endpoint_gets_everything_and_is_not_hammered(database_url: str) -> None:
+    await flapping(database_url, factor=180, minutes=15, per_second=3)
+
+
+@pytest.mark.slow
+async def test_check_10_soak(database_url: str) -> None:
+    await flapping(database_url, factor=10, minutes=20, per_second=10)
+
+
+# --- 11: spread ------------------------------------------------------------------------------------------------------------------------------
+
+
+async def spread(url: str, *, factor: float, endpoints: int) -> None:
+    """404 says "this request is wrong", which the breaker lets pass seven times: the schedule alone decides."""
+    async with Receiver(script=says(404)) as receiver, world(url, factor=factor) as hub:
+        await asyncio.gather(*(hub.endpoint(receiver.url(f"/{number}")) for number in range(endpoints)))
+        await hub.happen()
+        async with asyncio.timeout(60):
+            while True:
+                rows = await hub.deliveries()
+                if all(row.attempts >= 7 for row in rows):
+                    break
+                await asyncio.sleep(0.05)
+        waiting = [row for row in rows if row.attempts == 7]
+        assert len(waiting) >= endpoints / 2
+        buckets = Counter((row.due_at or 0) // 1000 for row in waiting)
+        assert max(buckets.values()) <= max(4, 0.03 * endpoints)
+        tries = {path: len(receiver.of(path)) for path in {post.path for post in receiver.posts}}
+        assert len(tries) == endpoints
+
+
+async def test_check_11_failures_of_one_moment_do_not_come_back_in_one(database_url: str) -> None:
+    await spread(database_url, factor=300, endpoints=150)
+
+
+@pytest.mark.slow
+async def test_check_11_soak(database_url: str) -> None:
+    await spread(database_url, factor=60, endpoints=1000)
+
+
+# --- 12: Retry-After -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_date", [False, True], ids=["seconds", "date"])
+async def test_check_12_retry_after_holds_the_whole_endpoint(database_url: str, is_date: bool) -> None:
+    factor = 60.0
+    clock = SystemClock(factor)
+    if is_date:
+        clock._wall_at_start += (
+            600  # the hub's clock is ten minutes fast; the date is measured against the answer's own
+        )
+    async with Receiver() as receiver, world(database_url, clock=clock) as hub:
+
+        async def too_many(_post: Post, writer: asyncio.StreamWriter) -> None:
+            real = 1_790_000_000
+            wait = formatdate(real + 120, usegmt=True) if is_date else "120"
+            writer.write(answer(429, b"", ("Retry-After", wait), ("Date", formatdate(real, usegmt=True))))
+
+        receiver.script = too_many
+        await hub.endpoint(receiver.url(), max_inflight=1)
+        await hub.happen(5)
+        await receiver.until_count(1)
+        paused_at = clock.now()
+        receiver.script = says(200)
+        await hub.happen(5)
+        await receiver.until_count(2)
+        waited = (clock.now() - paused_at) / 1000
+        assert 119 <= waited <= 145
+        rows = await hub.until_settled()
+        assert {row.state for row in rows} == {"ok"}
+
+
+# --- 13: 410 ---------------------------------------------------------------------------------------------------------------------------------
+
+
+async def gone(hub: World, receiver: Receiver) -> str:
+    """An endpoint that was switched off by 410, with events held; its id."""
+    receiver.script = by_path({"/gone": says(410, b"bye")})
+    made = await hub.endpoint(receiver.url("/gone"), event_types=("sms:sent",))
+    await hub.endpoint(receiver.url("/notices"), event_types=("endpoint:disabled",))
+    await hub.happen()
+    await receiver.until(lambda: bool(receiver.of("/notices")), 10)
+    return made.endpoint.id
+
+
+def by_path(scripts: dict[str, Script]) -> Script:
+    async def script(post: Post, writer: asyncio.StreamWriter) -> bool | None:
+        return await scripts.get(post.path, says())(post, writer)
+
+    return script
+
+
+async def test_check_13_gone_stops_everything_and_held_events_arrive_once(database_url: str) -> None:
+    async with Receiver() as receiver, world(database_url) as hub:
+        endpoint_id = await gone(hub, receiver)
+        notice = json.loads(receiver.of("/notices")[0].body)
+        assert notice["type"] == "endpoint:disabled"
+        assert notice["data"]["endpoint_id"] == f"whk_{endpoint_id}"
+        assert notice["data"]["reason"] == "gone"
+        at_notice = len(receiver.of("/gone"))
+        assert at_notice == 1
+        held = hub.events + await hub.happen(25)
+        await asyncio.sleep(0.5)
+        assert len(receiver.of("/gone")) == at_notice
+        assert {row.state for row in await hub.deliveries(endpoint_id=endpoint_id)} == {"held"}
+        receiver.script = says(200)
+        await hub.webhooks.enable(hub.account_id, endpoint_id, "send")
+        await receiver.until(lambda: len(receiver.of("/gone")) >= at_notice + 26)
+        await hub.until_settled(endpoint_id=endpoint_id)
+        arrived = Counter(post.id for post in receiver.of("/gone")[at_notice:])
+        assert arrived == Counter(set(webhook_ids(held)))
+
+
+async def test_check_13_enable_with_since_or_drop_leaves_the_rest_unsent(database_url: str) -> None:
+    async with Receiver() as receiver, world(database_url) as hub:
+        endpoint_id = await gone(hub, receiver)
+        await hub.happen(3)
+        await asyncio.sleep(0.02)
+        since = hub.clock.now()
+        newer = await hub.happen(2, type=EventType.SMS_SENT)
+        receiver.script = says(200)
+        before = len(receiver.of("/gone"))
+        await hub.webhooks.enable(hub.account_id, endpoint_id, "since", since)
+        await receiver.until(lambda: len(receiver.of("/gone")) >= before + 2)
+        rows = await hub.until_settled(endpoint_id=endpoint_id)
+        assert Counter(row.why for row in rows) == {"ok": 2, "dropped": 4}
+        assert [post.id for post in receiver.of("/gone")[before:]] == webhook_ids(newer)
