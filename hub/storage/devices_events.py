@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.bulk import BulkInsert
 from hub.storage.devices import DEVICE, STREAM
 from hub.storage.schema.devices import DeviceEvent
 from hub.storage.transaction import DialectName, Tx
@@ -161,7 +162,7 @@ class EventRow(NamedTuple):
 _KNOWN = select(EVENT.c.device_id, EVENT.c.uuid).where(
     one_of(EVENT.c.device_id, texts("ids")), one_of(EVENT.c.uuid, texts("uuids"))
 )
-_INSERT = insert(EVENT)
+_INSERT = BulkInsert(EVENT, EventRow._fields)
 _DEFERRED = (
     select(*(EVENT.c[name] for name in EventRow._fields))
     .where(EVENT.c.outcome == "deferred")
@@ -184,8 +185,7 @@ def known_events(conn: Connection, ids: Collection[str], uuids: Collection[str])
 
 def insert_events(conn: Connection, rows: Sequence[EventRow]) -> None:
     """Store events whose uuids are new."""
-    if rows:
-        conn.execute(_INSERT, [row._asdict() for row in rows])
+    _INSERT.run(conn, rows)
 
 
 def deferred_events(conn: Connection, most: int) -> list[EventRow]:
