@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.openapi_check import CheckedTransport
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 60.0
 """How long a condition may take before the test fails; nothing waits that long when the product works."""
@@ -156,10 +158,11 @@ class HubProcess:
 
     @property
     def api(self) -> httpx.AsyncClient:
-        """REST v1 with a key that may do everything."""
+        """REST v1 with a key that may do everything; every exchange is held against the hub's OpenAPI document."""
         if self._client is None:
             headers = {"Authorization": f"Bearer {self.key}"}
-            self._client = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20)
+            transport = CheckedTransport(httpx.AsyncHTTPTransport())
+            self._client = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, transport=transport)
         return self._client
 
     async def close(self) -> None:
