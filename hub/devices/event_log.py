@@ -24,7 +24,6 @@ from hub.core.errors import Code, HubError
 from hub.core.text import sanitise
 from hub.devices.lines import SimReport, apply_sims
 from hub.devices.streams import Stream, gap_rows
-from hub.failpoints import failpoint
 from hub.messages.receive import Incoming, IncomingPayload, receive
 from hub.messages.report import Applied, PhoneReport, apply_reports
 from hub.messages.words import JobReport
@@ -231,7 +230,6 @@ class _Batch:
             self._answer(phone)
         if any(new.outcome == "quarantined" for new in self._new):
             self._hint_quarantined()
-        failpoint("event.stored")
 
     def _answer(self, phone: _Phone) -> None:
         """One acknowledgement for all events of the batch, and what is missing below them."""

@@ -44,7 +44,7 @@ from device_protocol.states import SessionState, check_phone_frame
 from device_protocol.wire_types import write_utc
 from hub.core.errors import Code, HubError
 from hub.devices.connect import Greeted, SayHello, say_hello
-from hub.devices.event_log import StoreTold, store_told
+from hub.devices.event_log import Stored, StoreTold, store_told
 from hub.devices.lines import ListSims, list_sims
 from hub.devices.presence import CLOSED, Goodbye, goodbye
 from hub.devices.recall import TakeRecalled, take_recalled
@@ -194,6 +194,8 @@ class NativeSession(Session):
             self.end(HUB_ERROR, "the hub failed inside")
         elif future.result() is False:
             self.end(SUPERSEDED, "a newer connection counts")
+        elif type(future.result()) is Stored:
+            failpoint("event.stored")
 
     def _refused(self, error: HubError) -> None:
         reason = CLOSE_OF.get(error.code, HUB_ERROR)
