@@ -5,10 +5,12 @@ on a unix socket in a temporary directory, without fsync. `HUB_TEST_REQUIRE=post
 none" into a failure.
 """
 
+import ctypes
 import glob
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -70,6 +72,7 @@ def throw_away_cluster(binaries: Path) -> Iterator[str]:
             [binaries / "postgres", "-D", data, "-k", directory, *settings],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent,
             **run_as,
         )
         try:
@@ -77,10 +80,15 @@ def throw_away_cluster(binaries: Path) -> Iterator[str]:
             _wait_until_up(url, server)
             yield url
         finally:
-            server.send_signal(3)  # SIGQUIT: PostgreSQL's immediate shutdown
+            server.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown
             server.wait()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _end_with_parent() -> None:
+    """In the child, before it becomes the server: a test run that is killed leaves no server behind (prctl(2), Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 def _wait_until_up(url: str, server: "subprocess.Popen[bytes]") -> None:

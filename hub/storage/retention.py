@@ -125,7 +125,9 @@ class Retention:
         above: int | None = 0
         while above is not None:
             started = asyncio.get_running_loop().time()
-            swept = await self._db.writer.submit(sweep, SweepSome(table, keep_seconds, above, ROWS_AT_ONCE), "retention")
+            swept = await self._db.writer.submit(
+                sweep, SweepSome(table, keep_seconds, above, ROWS_AT_ONCE), "retention"
+            )
             deleted += swept.deleted
             above = swept.above
             if above is not None:
