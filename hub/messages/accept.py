@@ -25,7 +25,7 @@ from hub.messages.lines import LineBook, Wish
 from hub.messages.prepare import Given, PreparedSend
 from hub.messages.threads import conversation_id, merged
 from hub.storage.conversations import Touch, touch_conversations
-from hub.storage.messages import Hop, MessageRow, insert_hops, insert_messages
+from hub.storage.messages import Hop, MessageRow, insert_accepted, insert_hops
 from hub.storage.messages_batches import BatchRow, claim_keys, find_keys, insert_batches
 from hub.storage.transaction import Done, Refused, Tx
 from hub.storage.writer import Writer
@@ -224,7 +224,7 @@ def _store(tx: Tx, book: LineBook, plans: dict[int, _Plan]) -> dict[int, Done[Ac
     kept = {place: plan for place, plan in plans.items() if place not in lost}
     rows = [row for plan in kept.values() for row in plan.rows]
     insert_batches(tx.conn, [batch for plan in kept.values() if (batch := _batch_row(plan)) is not None])
-    insert_messages(tx.conn, rows)
+    insert_accepted(tx.conn, rows)
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
     insert_hops(tx.conn, [hop for plan in kept.values() for hop in plan.hops])
     shared = [*_announce(tx, book, rows), *_wake(rows)]

@@ -9,7 +9,8 @@ client's work and three to six times the rows a second of one `INSERT` each. A t
 for, gets one `INSERT` each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,17 +22,22 @@ _encoder = msgspec.json.Encoder()
 class BulkInsert:
     """One statement for one table, its text made once for each database."""
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        unknown = [name for name in columns if name not in table.c]
+    def __init__(
+        self, table: Table, columns: Sequence[str], literals: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`literals` are columns that have the same SQL value in every row; those named nowhere are NULL."""
+        unknown = [name for name in (*columns, *literals) if name not in table.c]
         if unknown:
             raise ValueError(f"{table.name} has no columns {unknown}")
         self._columns = tuple(columns)
-        names = ", ".join(columns)
-        self._sqlite = f"insert into {table.name} ({names}) values ({', '.join('?' * len(columns))})"
+        names = ", ".join((*columns, *literals))
+        values = ", ".join((*"?" * len(columns), *literals.values()))
+        self._sqlite = f"insert into {table.name} ({names}) values ({values})"
         self._one_each = self._sqlite.replace("?", "%s")
         typed = ", ".join(f"{name} {_json_type(table.c[name])}" for name in columns)
+        chosen = ", ".join((*columns, *literals.values()))
         self._document = (
-            f"insert into {table.name} ({names}) select {names} from json_to_recordset(%s::json) as given({typed})"
+            f"insert into {table.name} ({names}) select {chosen} from json_to_recordset(%s::json) as given({typed})"
         )
         self._has_bytes = any(isinstance(table.c[name].type, LargeBinary) for name in columns)
 
