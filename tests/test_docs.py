@@ -7,6 +7,9 @@ import pytest
 
 from hub import failpoints
 from hub.config import as_markdown
+from hub.core.errors import Code
+from hub.core.events import EventType
+from hub.registry import dialects, phone_transports
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -22,6 +25,24 @@ def test_every_failpoint_is_explained() -> None:
     page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
     missing = [name for name in failpoints.NAMES if f"`{name}`" not in page]
     assert not missing
+
+
+def test_every_event_is_documented() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    missing = [event.value for event in EventType if f"`{event.value}`" not in page]
+    assert not missing
+
+
+def test_every_error_is_documented() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    missing = [code.value for code in Code if f"`{code.value}`" not in page]
+    assert not missing
+
+
+def test_every_adapter_has_its_page() -> None:
+    wanted = [f"dialect-{one.name}.md" for one in dialects()] + [f"phone-{one.name}.md" for one in phone_transports()]
+    pages = {page.name for page in (ROOT / "docs" / "adapters").glob("*.md")}
+    assert not set(wanted) - pages
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
