@@ -97,7 +97,7 @@ def answering(endpoint: Endpoint) -> Endpoint:
         except HubError as error:
             return problem_response(error, trace_id)
         except ClientDisconnect:
-            raise
+            return Response(status_code=400)  # nobody reads it
         except Exception:
             log.exception("a request failed inside the hub", path=request.scope.get("path"))
             return problem_response(HubError(Code.INTERNAL), trace_id)

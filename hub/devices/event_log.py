@@ -55,9 +55,10 @@ class StoreTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """How many of the events were new."""
+    """How many of the events were new, and how many of those could not be read."""
 
     new: int
+    quarantined: int = 0
 
 
 @dataclass(slots=True)
@@ -101,6 +102,7 @@ class _Batch:
         self._phones: dict[str, _Phone] = {}
         self._new: list[_New] = []
         self._new_of: list[int] = [0] * len(commands)
+        self._bad_of: list[int] = [0] * len(commands)
         self._effects: list[list[Effect]] = [[] for _ in commands]
 
     def run(self) -> list[Done[Stored] | Refused]:
@@ -114,7 +116,7 @@ class _Batch:
         self._apply()
         self._write()
         return [
-            Done(Stored(self._new_of[place]), tuple(self._effects[place]))
+            Done(Stored(self._new_of[place], self._bad_of[place]), tuple(self._effects[place]))
             if is_taken
             else Refused(HubError(Code.SUPERSEDED))
             for place, is_taken in enumerate(taken)
@@ -181,6 +183,7 @@ class _Batch:
             if isinstance(payload, Quarantined):
                 new.why = payload.detail
                 new.outcome = "stored" if payload.reason == "unknown_type" else "quarantined"
+                self._bad_of[new.place] += new.outcome == "quarantined"
             elif isinstance(payload, JobReport):
                 reports.append((new, _report(new, payload)))
             elif isinstance(payload, IncomingPayload):

@@ -20,7 +20,7 @@ from device_protocol.frames import HubFrame
 from hub.core.clock import Clock
 from hub.core.effects import ClosePhone, ToPhone
 from hub.log import get_logger
-from hub.metrics import FRAMES_DROPPED, PHONES_ONLINE
+from hub.metrics import FRAMES_DROPPED
 
 log = get_logger("phones")
 
@@ -121,7 +121,6 @@ class Sessions:
         self._live[session.device_id] = session
         if older is not None:
             older.end(SUPERSEDED, "the phone connected again")
-        PHONES_ONLINE.set(len(self._live))
         session.queue(frames)
         for effect in greeting.waiting:
             self._apply(session, effect)
@@ -133,7 +132,6 @@ class Sessions:
         """The session is over; does nothing when another one has taken its place."""
         if self._live.get(session.device_id) is session:
             del self._live[session.device_id]
-            PHONES_ONLINE.set(len(self._live))
 
     def find(self, device_id: str, session_no: int) -> Session | None:
         """The live session with this number."""

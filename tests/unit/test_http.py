@@ -128,10 +128,15 @@ async def test_an_endpoint_answers_its_errors_and_hides_its_faults() -> None:
         raise RuntimeError("a secret")
 
     @answering
+    async def hangs_up(request: Request) -> Response:
+        return json_response(await read_body(request.scope, request.receive, 10))
+
+    @answering
     async def works(_: Request) -> Response:
         return json_response({"a": 1}, 201)
 
     assert (await refuses(_http())).status_code == 404
+    assert (await hangs_up(_http(b"1", hang_up=True))).status_code == 400
     broken = await breaks(_http())
     assert (broken.status_code, b"secret" in broken.body) == (500, False)
     assert ((await works(_http())).status_code, (await works(_http())).body) == (201, b'{"a":1}')

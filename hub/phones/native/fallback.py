@@ -25,7 +25,7 @@ from device_protocol.limits import HTTP_BODY_MAX_BYTES, HTTP_FRAMES_MAX, HTTP_WA
 from hub.core.errors import Code, HubError, invalid
 from hub.devices.tokens import DeviceTokens, PhoneIdentity
 from hub.http import read_body
-from hub.phones.native.live import NativeSession, as_hello, raw_if_changed
+from hub.phones.native.live import UNKNOWN_FRAMES, NativeSession, as_hello, raw_if_changed
 from hub.phones.native.requests import bearer_of
 from hub.phones.sessions import Sessions
 from hub.services import Services
@@ -150,7 +150,9 @@ class Fallback:
             try:
                 if not isinstance(frame, ProtocolError):
                     session.take(frame, raw)
-                elif frame.reason is not UNKNOWN_FRAME:
+                elif frame.reason is UNKNOWN_FRAME:
+                    UNKNOWN_FRAMES.inc()
+                else:
                     raise frame
             except ProtocolError as error:
                 # Told in its place; the other frames of the call count.

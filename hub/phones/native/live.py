@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from prometheus_client import Counter
 
 from device_protocol.codec import sanitise_json
 from device_protocol.errors import (
@@ -56,6 +57,13 @@ from hub.phones.sessions import Session
 from hub.services import Services
 
 log = get_logger("phones.native")
+
+EVENTS = Counter("hub_phone_events_total", "Events of phones that were stored, repeated ones not counted.")
+QUARANTINED = Counter(
+    "hub_phone_events_quarantined_total", "Those among them that could not be read and are kept as they came."
+)
+UNKNOWN_FRAMES = Counter("hub_phone_frames_unknown_total", "Frames of a type this hub does not know; they are ignored.")
+ENDED = Counter("hub_phone_sessions_ended_total", "Sessions that ended, by the close word.", ["reason"])
 
 WINDOW = EVENT_WINDOW
 """Commands of one phone that may wait for their commit before nothing more is read from it."""
@@ -107,6 +115,7 @@ class NativeSession(Session):
     def say_goodbye(self) -> None:
         """Queue the note that this session is over."""
         word = self.ending[0].word if self.ending is not None else CLOSED
+        ENDED.labels(word).inc()
         command = Goodbye(account_id=self.account_id, device_id=self.device_id, session_no=self.session_no, reason=word)
         try:
             future = self._services.db.writer.submit_soon(goodbye, command, *command.keys())
@@ -194,7 +203,9 @@ class NativeSession(Session):
             self.end(HUB_ERROR, "the hub failed inside")
         elif future.result() is False:
             self.end(SUPERSEDED, "a newer connection counts")
-        elif type(future.result()) is Stored:
+        elif isinstance(stored := future.result(), Stored):
+            EVENTS.inc(stored.new)
+            QUARANTINED.inc(stored.quarantined)
             failpoint("event.stored")
 
     def _refused(self, error: HubError) -> None:

@@ -35,7 +35,7 @@ from hub.devices.connect import Greeted
 from hub.devices.tokens import DeviceTokens, PhoneIdentity
 from hub.failpoints import failpoint
 from hub.log import get_logger
-from hub.phones.native.live import CLOSE_OF, NativeSession, as_hello, raw_if_changed
+from hub.phones.native.live import CLOSE_OF, UNKNOWN_FRAMES, NativeSession, as_hello, raw_if_changed
 from hub.phones.native.requests import bearer_of, deny, expect_refusals
 from hub.phones.sessions import Sessions
 from hub.services import Services
@@ -144,6 +144,7 @@ class SocketSession(NativeSession):
             except ProtocolError as error:
                 if error.reason is not UNKNOWN_FRAME:
                     raise
+                UNKNOWN_FRAMES.inc()
                 log.debug("ignored a frame of an unknown type", device=self.device_id, frame=error.detail)
 
     async def _greet(self, identity: PhoneIdentity, hello: Hello, node: str, sessions: Sessions) -> bool:
