@@ -166,9 +166,27 @@ async def test_a_range_that_cannot_be_is_refused(api: Api, query: dict[str, str]
     problem(await api.http.get("/v1/overview", params=query), Code.VALIDATION)
 
 
-async def test_waiting_webhooks_show_how_long(api: Api) -> None:
-    await api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"})
+async def test_waiting_webhooks_show_how_long_each_by_itself(api_anywhere: Api) -> None:
+    api = api_anywhere
+    await api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook", "event_types": ["sms:queued"]})
+    await api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook", "event_types": ["sms:failed"]})
     await api.send()
-    api.clock.advance(90)
-    (lag,) = (await api.get("/v1/overview"))["webhooks"]
-    assert (lag["pending"], lag["waiting_seconds"]) == (1, 90.0)
+    api.clock.advance(60)
+    await api.send()
+    api.clock.advance(30)
+    busy, idle = (await api.get("/v1/overview"))["webhooks"]
+    assert (busy["pending"], busy["waiting_seconds"]) == (2, 90.0)
+    assert (idle["pending"], idle["waiting_seconds"]) == (0, 0.0)
+
+
+async def test_what_waits_for_a_phone_is_counted_over_its_lines(api_anywhere: Api) -> None:
+    api = api_anywhere
+    phone = api.world.phone(sims=2)
+    api.world.phone("Idle")
+    began = await api.get("/v1/overview/phones")
+    for line in api.world.lines(phone):
+        await api.send(line_id=render("line", line))
+        api.clock.advance(60)
+    (numbers,) = (await api.get("/v1/overview/phones"))["items"]
+    assert (began["items"], numbers["device_id"], numbers["waiting"]) == ([], render("device", phone), 2)
+    assert numbers["oldest_waiting_at"] == "2026-09-21T14:13:20.000Z"

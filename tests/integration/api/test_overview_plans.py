@@ -1,0 +1,39 @@
+"""The numbers of the overview are read from indexes: what it costs does not grow with what has ended."""
+
+import pytest
+from sqlalchemy import event
+
+from hub.storage import overview
+from hub.storage.database import Database
+
+
+def plan_of(db: Database, read: str, *args: object) -> str:
+    """How SQLite would run the statements of a read."""
+    plans: list[str] = []
+    with db.write_engine.connect() as conn:
+
+        def explain(conn_: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
+            if not statement.startswith("explain"):
+                rows = conn.connection.cursor().execute(f"explain query plan {statement}", parameters)  # type: ignore[arg-type]
+                plans.extend(row[3] for row in rows)
+
+        event.listen(conn, "before_cursor_execute", explain)
+        getattr(overview, read)(conn, *args)
+    return "\n".join(plans)
+
+
+@pytest.mark.parametrize(
+    ("read", "args", "index"),
+    [
+        ("count_by_state", ("a", 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
+        ("count_received", ("a", 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
+        ("delivery_times", ("a", 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
+        ("count_by_phone", ("a", 1), "INDEX message_waiting (line_id=?)"),
+        ("list_lane_states", ("a",), "wh_due (endpoint_id=?)"),
+    ],
+)
+def test_a_number_is_read_from_its_index(sqlite_db: Database, read: str, args: tuple[object, ...], index: str) -> None:
+    plan = plan_of(sqlite_db, read, *args)
+    assert index in plan, plan
+    assert "SCAN message" not in plan
+    assert "SCAN wh_delivery" not in plan
