@@ -88,6 +88,8 @@ def test_gone_spares_what_is_stored() -> None:
     gone = RULES.take_gone(numbered.memory, 1, 5, "aged")
     assert gone.gaps == (Gap("s", 1, 1, "aged"), Gap("s", 3, 3, "aged"))
     assert gone.ack == Ack("s", 4, "u4")
+    neighbours = RULES.take_gone(take(memory(), 2, 3, 5).memory, 1, 5, "aged")
+    assert neighbours.gaps == (Gap("s", 1, 1, "aged"), Gap("s", 4, 4, "aged"))
     ends_on_stored = RULES.take_gone(take(memory(), 2, 4).memory, 1, 4, "aged")
     assert ends_on_stored.ack == Ack("s", 4, "u4")
 
@@ -177,6 +179,13 @@ def test_a_new_stream_closes_the_old_ones_holes() -> None:
     choice = RULES.choose_stream((old,), hello(6, 9, is_diverged=True), "fresh")
     assert choice.gaps == (Gap("s", 2, 2, "store_went_back"), Gap("s", 4, 5, "store_went_back"))
     assert choice.current.contiguous == 5
+
+
+def test_a_gap_of_an_old_stream_is_recorded_once() -> None:
+    first = RULES.choose_stream((memory(3),), hello(6, 9, is_diverged=True), "t")
+    assert first.gaps == (Gap("s", 4, 5, "store_went_back"),)
+    again = RULES.choose_stream(first.streams, hello(8, 9), "v")
+    assert again.gaps == (Gap("s", 6, 7, "store_went_back"),)
 
 
 def test_old_streams_are_forgotten_after_a_while() -> None:

@@ -19,9 +19,9 @@ from device_protocol.frames import (
     Refused,
     TooLate,
 )
-from device_protocol.limits import ACKED_EVENTS_SECONDS, JOBS_HELD_MAX, RECALL_PAGE_MAX, RESULT_SECONDS
+from device_protocol.limits import ACKED_EVENTS_SECONDS, EVENTS_HELD_MAX, JOBS_HELD_MAX, RECALL_PAGE_MAX, RESULT_SECONDS
 from device_protocol.payloads import SmsFailed, SmsSent, decode_payload
-from device_protocol.phone_store import PutJob
+from device_protocol.phone_store import MemoryPhoneStore, PhoneFacts, PutJob
 from device_protocol.wire_types import write_utc
 from tests.unit.device_protocol.phone_kit import HUB_TIME, PhoneKit, a_job
 
@@ -124,6 +124,15 @@ def test_a_full_phone_refuses_jobs(phone: PhoneKit) -> None:
     assert phone.hear(a_job("more")) == [Refused("more", 1, "full")]
 
 
+def test_a_phone_with_too_much_to_tell_refuses_jobs_rather_than_drop_a_text() -> None:
+    room = PhoneKit(store=MemoryPhoneStore(PhoneFacts("s", next_number=EVENTS_HELD_MAX))).live()
+    assert room.hear(a_job()) == [Accepted("m", 1)]
+    full = PhoneKit(store=MemoryPhoneStore(PhoneFacts("s", next_number=EVENTS_HELD_MAX + 1))).live()
+    assert full.hear(a_job()) == [Refused("m", 1, "full")]
+    full.incoming()
+    assert full.events() == ["sms:received"]
+
+
 # --- go
 
 
@@ -174,6 +183,7 @@ def test_time_to_live_counts_on_the_hubs_clock(phone: PhoneKit, now: int, is_sen
     assert (phone.submit(REF) is not None) is is_sent
     assert phone.state() is (JobState.SUBMITTING if is_sent else JobState.EXPIRED)
     assert phone.events() == ([] if is_sent else ["sms:expired"])
+    assert [frame.n for frame in phone.said if isinstance(frame, Event)] == ([] if is_sent else [1])
 
 
 # --- drop and cancel
@@ -223,7 +233,9 @@ def test_cancel_of_a_job_that_is_not_held_is_never_answered_cancelled(phone: Pho
 def test_every_segment_is_an_event_and_the_last_one_settles_the_job(phone: PhoneKit) -> None:
     at_radio(phone).result(REF, -1, 0, 2)
     assert phone.state() is JobState.SUBMITTING
+    assert [frame.n for frame in phone.said if isinstance(frame, Event)] == [1]
     phone.result(REF, -1, 1, 2)
+    assert [frame.n for frame in phone.said if isinstance(frame, Event)] == [2]
     assert phone.state() is JobState.SENT
     events = phone.store.events(1, 9)
     payloads = [decode_payload(event.event_type, event.payload) for event in events]
@@ -350,6 +362,9 @@ def test_recall_tells_everything_in_pages_and_nothing_is_forgotten_meanwhile(pho
         acked = phone.store.events(1, 100_000)[-1]
         phone.live(acked.number, acked.uuid)
     phone.permit("open")
+    (rest,) = phone.hear(Recall(write_utc(0), cursor=1))
+    assert isinstance(rest, Recalled)
+    assert (len(rest.jobs), rest.cursor) == (RECALL_PAGE_MAX, None), "a page that is just full is the last"
     (first,) = phone.hear(Recall(write_utc(0)))
     assert isinstance(first, Recalled)
     assert (len(first.jobs), first.cursor) == (RECALL_PAGE_MAX, RECALL_PAGE_MAX)
