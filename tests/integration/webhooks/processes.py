@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.clock import SystemClock
+from hub.core.commands import CallbackTarget
 from hub.core.ids import render
 from tests.integration.webhooks.world import World, world
 
@@ -55,12 +56,42 @@ async def _serve(settings: dict[str, Any], channel: socket.socket) -> None:
         keep_names_seconds=settings["keep_names_seconds"],
         lease_seconds=settings["lease_seconds"],
     ) as hub:
+        dialled = await _trap(settings["trap_port"]) if settings["trap_port"] else []
         say({"up": True})
         while line := await reader.readline():
-            say(await _obey(hub, json.loads(line), say))
+            say(await _obey(hub, json.loads(line), say, dialled))
 
 
-async def _obey(hub: World, order: dict[str, Any], say: Any) -> dict[str, Any]:
+async def _trap(port: int) -> list[str]:
+    """Accepts every connection to this port, whatever address was dialled, answers 200, and notes the address."""
+    dialled: list[str] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dialled.append(writer.get_extra_info("sockname")[0].removeprefix("::ffff:"))
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    both = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    _traps.append(await asyncio.start_server(accept, sock=both))
+    return dialled
+
+
+_traps: list[asyncio.Server] = []
+
+
+async def _obey(hub: World, order: dict[str, Any], say: Any, dialled: list[str]) -> dict[str, Any]:
+    if "targets" in order:
+        for url in order["targets"]:
+            await hub.happen(callback=CallbackTarget("standard", url))
+        return {"done": True}
+    if "tried" in order:
+        rows = await hub.deliveries()
+        return {"tried": sum(row.attempts > 0 for row in rows if "public" not in row.url)}
+    if "settled" in order:
+        rows = await hub.deliveries()
+        return {"settled": all(row.state in ("ok", "dead") for row in rows), "dialled": dialled}
     if "publish" in order:
         left, batch = order["publish"], order.get("batch", 16)
         while left > 0:
@@ -199,6 +230,7 @@ class Nursery:
         defaults: dict[str, Any] = {
             "url": url, "account_id": account_id, "factor": factor, "since": time.time(), "node": "test", "running": True,
             "allow": ["127.0.0.0/8"], "names": {}, "keep_names_seconds": 30.0, "lease_seconds": 15.0,
+            "trap_port": 0,
         }  # fmt: skip
         made = Hubs(self.control, {**defaults, **settings})
         try:

@@ -110,7 +110,7 @@ async def test_check_03_kill_while_a_retry_is_open_delivers_again(nursery: Nurse
         assert [post.headers["x-attempt"] for post in receiver.posts] == ["1", "2", "2"]
 
 
-# --- 4: a frozen process -----------------------------------------------------------------------------------------------------------------
+# --- 4: a frozen process ---------------------------------------------------------------------------------------------
 
 
 async def freeze(nursery: Nursery, url: str, lease_seconds: float, frozen_seconds: float) -> None:
@@ -167,7 +167,7 @@ async def test_check_04_on_sqlite_a_second_process_is_refused(sqlite_url: str) -
             Database.open(sqlite_url, clock=None, ids=None)  # type: ignore[arg-type]
 
 
-# --- 5: a database that goes away --------------------------------------------------------------------------------------------------------
+# --- 5: a database that goes away ------------------------------------------------------------------------------------
 
 
 async def outage(hub: World, url: str, receiver: Receiver, seconds: float) -> None:

@@ -25,7 +25,7 @@ def by_time(clock: SystemClock, since: int, choose: Callable[[float], Script]) -
     return script
 
 
-# --- 9: back after an outage --------------------------------------------------------------------------------------------------------------
+# --- 9: back after an outage -----------------------------------------------------------------------------------------
 
 
 async def outage(url: str, *, factor: float, hours: float, events: int) -> None:
@@ -54,7 +54,7 @@ async def test_check_09_soak(database_url: str) -> None:
     await outage(database_url, factor=60, hours=8, events=10_000)
 
 
-# --- 10: flapping --------------------------------------------------------------------------------------------------------------------------
+# --- 10: flapping ----------------------------------------------------------------------------------------------------
 
 
 async def flapping(url: str, *, factor: float, minutes: float, per_second: float) -> None:
@@ -83,7 +83,7 @@ async def test_check_10_soak(database_url: str) -> None:
     await flapping(database_url, factor=10, minutes=20, per_second=10)
 
 
-# --- 11: spread ------------------------------------------------------------------------------------------------------------------------------
+# --- 11: spread ------------------------------------------------------------------------------------------------------
 
 
 async def spread(url: str, *, factor: float, endpoints: int) -> None:
@@ -114,7 +114,7 @@ async def test_check_11_soak(database_url: str) -> None:
     await spread(database_url, factor=60, endpoints=1000)
 
 
-# --- 12: Retry-After -----------------------------------------------------------------------------------------------------------------------
+# --- 12: Retry-After -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_date", [False, True], ids=["seconds", "date"])
@@ -146,7 +146,7 @@ async def test_check_12_retry_after_holds_the_whole_endpoint(database_url: str, 
         assert {row.state for row in rows} == {"ok"}
 
 
-# --- 13: 410 ---------------------------------------------------------------------------------------------------------------------------------
+# --- 13: 410 ---------------------------------------------------------------------------------------------------------
 
 
 async def gone(hub: World, receiver: Receiver) -> str:

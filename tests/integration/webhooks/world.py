@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -113,6 +113,13 @@ class World:
                 if rows and all(row.state not in ("pending", "held") for row in rows):
                     return rows
                 await asyncio.sleep(0.02)
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Wait until something that has to be asked for holds."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 (what is asked is another process or the database: nothing signals)
+            await asyncio.sleep(0.03)
 
 
 def webhook_ids(events: Iterable[NewEvent]) -> list[str]:
