@@ -146,16 +146,19 @@ def apply_sims(tx: Tx, reports: Sequence[SimReport]) -> tuple[Effect, ...]:
     telling = [report for report in reports if report.is_telling]
     if not telling:
         return ()
-    known = stored.lines_in(tx.conn, {report.device.id for report in telling})
+    phones = {report.device.id for report in telling}
+    known = stored.lines_in(tx.conn, phones)
     effects: tuple[Effect, ...] = ()
     events = []
-    for report in telling:
+    # Accounts are locked in one order everywhere; phones of one account keep theirs, so that the last word counts.
+    for report in sorted(telling, key=lambda report: report.device.account_id):
         facts = sim_facts(report.sims, None)
         if _is_as_known(facts, known.get(report.device.id, [])):
             continue
         changed = _Placing(tx, report).run()
         if changed is not None:
             events.append(changed.event)
+            known = stored.lines_in(tx.conn, phones)  # it may have taken a line from the next phone
             effects += (
                 LiveHint(report.device.account_id, "device", report.device.id),
                 WakeDispatch(report.device.account_id, changed.line_ids),

@@ -5,6 +5,7 @@ import pytest
 from device_protocol.frames import Sim
 from hub.core.errors import Code
 from hub.devices import find_line, list_lines
+from hub.devices.connect import say_hello
 from hub.devices.line_settings import ConfirmLine, RemoveLine, UpdateLine, confirm_line, remove_line, update_line
 from hub.devices.lines import ListSims, list_sims
 from hub.devices.views import LineView
@@ -67,6 +68,15 @@ def test_a_moved_sim_takes_its_line_and_threads_along(world: World) -> None:
     assert [row["line_id"] for row in world.conversations()] == [line.id]
     assert [row["kind"] for row in world.rows(DeviceNotice)] == ["line_moved"]
     assert old.view().lines == ()
+
+
+def test_of_two_phones_in_one_batch_the_last_one_has_the_sim(world: World) -> None:
+    first, second = connected(world, sims=(EE,)), connected(world, OTHER_SECRET)
+    second.sims = (EE,)
+    for handset in (first, second):
+        handset.connect += 1
+    world.run(say_hello, [second.hello_command(), first.hello_command()])
+    assert [line.device_id for line in lines(world)] == [first.device_id]
 
 
 def test_a_sim_that_is_gone_is_absent_until_it_is_back(world: World) -> None:
