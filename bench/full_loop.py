@@ -61,9 +61,9 @@ def load(port: int, options: argparse.Namespace, key: str = "") -> Iterator[subp
         child.wait()
 
 
-def prepare_hub(key: str, phones: int) -> None:
+def prepare_hub(key: str) -> None:
     """A webhook for the two events that are counted."""
-    hook = {"url": f"http://127.0.0.1:{RECEIVER}/hook", "events": ["sms:sent", "sms:delivered"]}
+    hook = {"url": f"http://127.0.0.1:{RECEIVER}/hook", "event_types": ["sms:sent", "sms:delivered"]}
     call("http://127.0.0.1:18712/v1/webhooks", hook, key)
 
 
@@ -86,8 +86,8 @@ def main(arguments: list[str] | None = None) -> None:
         "uvloop",
     ]
     reference += ["--http", "httptools", "--no-access-log", "--log-level", "warning", "--ws", "websockets-sansio"]
-    reference += ["--ws-per-message-deflate", "false", "--ws-ping-interval", "0"]
-    pace = {"HUB_SEGMENTS_PER_MINUTE": "6000", "HUB_OFFERS_PER_PHONE": "64"}
+    reference += ["--ws-per-message-deflate", "false", "--ws-ping-interval", "0", "--timeout-keep-alive", "600"]
+    pace = {"HUB_OFFERS_PER_PHONE": "64"}
     with tempfile.TemporaryDirectory() as scratch:
         env = {"BASELINE_DB": str(Path(scratch) / "reference.db"), "BASELINE_HOOK": f"http://127.0.0.1:{RECEIVER}/hook"}
         receiver = pinned(LOAD_CORE, [sys.executable, "-m", "bench.baselines.receiver", str(RECEIVER)])
@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
             running_hub(18712, options.database, **pace) as (hub, key),
         ):
             wait_until_up("http://127.0.0.1:18711/progress")
-            prepare_hub(key, options.phones)
+            prepare_hub(key)
             with load(18711, options) as bare_load, load(18712, options, key) as hub_load:
                 sides = [Side("reference", bare_load, bare), Side("hub", hub_load, hub)]
                 for turn in range(options.rounds + 1):
