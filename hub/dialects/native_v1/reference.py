@@ -42,7 +42,8 @@ code,pre{font:12px/18px ui-monospace,"SF Mono","Cascadia Code","Noto Sans Mono",
 code{padding:1px 4px}pre{padding:12px;overflow:auto;white-space:pre-wrap}
 table{border-collapse:collapse;width:100%;margin:4px 0 12px}td,th{text-align:left;vertical-align:top;padding:6px 12px 6px 0;
 border-bottom:1px solid var(--line)}th{font-weight:500;color:var(--quiet)}td:first-child{white-space:nowrap}
-@media (max-width:800px){.page{grid-template-columns:1fr}nav{position:static;max-height:none}td:first-child{white-space:normal}}
+@media (max-width:800px){.page{grid-template-columns:minmax(0,1fr)}nav{position:static;max-height:none;padding-bottom:0}
+nav ul{display:none}nav a{display:inline-block}td:first-child{white-space:normal}code,td{overflow-wrap:anywhere}}
 """
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = (
