@@ -53,6 +53,22 @@ async def test_a_hundred_events_at_once_end_in_one_number(hub_anywhere: NativeHu
     assert len(hub_anywhere.world.messages()) == 100
 
 
+async def test_many_phones_that_lose_their_connections_lose_and_double_no_text(hub_anywhere: NativeHub) -> None:
+    async def one(number: int) -> None:
+        phone = await hub_anywhere.phone(f"{number:043d}")
+        events = [phone.text(f"{number}.{n}") for n in range(20)]
+        async with phone.socket() as wire:
+            await wire.send(phone.hello(), *events[:12])
+            await wire.frame("welcome")
+        async with phone.online() as wire:  # sends again what it does not know to be stored
+            await wire.send(*events)
+            await wire.ack(20)
+
+    await asyncio.gather(*(one(number) for number in range(12)))
+    texts = sorted(message.text for message in hub_anywhere.world.messages())
+    assert texts == sorted(f"{number}.{n}" for number in range(12) for n in range(20))
+
+
 async def test_numbers_that_jump_go_back_and_repeat(hub: NativeHub) -> None:
     phone = await hub.phone()
     async with phone.online() as wire:
