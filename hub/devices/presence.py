@@ -101,8 +101,10 @@ def mark_online(tx: Tx, device: DeviceRow) -> NewEvent | None:
     if not device.is_online:
         device.online_since = tx.now
     device.is_online, device.last_seen_at = True, tx.now
-    if device.is_announced:
-        return None
+    return None if device.is_announced else _announce_online(tx, device)
+
+
+def _announce_online(tx: Tx, device: DeviceRow) -> NewEvent:
     device.is_announced, device.pinged_at = True, tx.now
     return _event(tx, device, EventType.DEVICE_ONLINE, tx.now, None)
 
@@ -144,6 +146,9 @@ def _look_after(tx: Tx, command: LookAfter) -> Done[LookedAfter]:
     gone = stored.lock_unannounced(tx.conn, tx.now - round(command.grace_seconds * 1000), MOST)
     events = [_announce_offline(tx, device) for device in gone]
     stored.write_presence(tx.conn, gone)
+    back = stored.lock_unannounced_back(tx.conn, MOST)
+    events += [_announce_online(tx, device) for device in back]
+    stored.write_presence(tx.conn, back)
     due = stored.lock_ping_due(tx.conn, tx.now - PING_SECONDS * 1000, MOST)
     for device in due:
         device.pinged_at = tx.now

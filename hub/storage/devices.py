@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from hub.core.clock import UtcMs
@@ -186,15 +186,28 @@ _SAME_SESSION: tuple[ColumnElement[bool], ...] = (
     DEVICE.c.id == bindparam("b_id"),
     DEVICE.c.session_no == bindparam("b_session_no"),
 )
-_SEEN = update(DEVICE).where(*_SAME_SESSION).values(last_seen_at=bindparam("b_at"))
+_IS_BACK = or_(DEVICE.c.offline_since.is_(None), DEVICE.c.offline_since < bindparam("b_at"))
+"""Heard after it was taken for gone: only its process was away from the database. A goodbye is never older than the last word."""
+_ALIVE = {
+    "last_seen_at": bindparam("b_at"),
+    "is_online": case((_IS_BACK, True), else_=DEVICE.c.is_online),
+    "online_since": case(
+        (_IS_BACK, func.coalesce(DEVICE.c.online_since, bindparam("b_at"))), else_=DEVICE.c.online_since
+    ),
+}
+_SEEN = update(DEVICE).where(*_SAME_SESSION).values(_ALIVE)
 _SEEN_WITH_STATUS = (
     update(DEVICE)
     .where(*_SAME_SESSION)
     .values(
-        last_seen_at=bindparam("b_at"),
-        status_at=bindparam("b_at"),
-        status=bindparam("b_status"),
-        permissions=func.coalesce(bindparam("b_permissions", type_=DEVICE.c.permissions.type), DEVICE.c.permissions),
+        {
+            **_ALIVE,
+            "status_at": bindparam("b_at"),
+            "status": bindparam("b_status"),
+            "permissions": func.coalesce(
+                bindparam("b_permissions", type_=DEVICE.c.permissions.type), DEVICE.c.permissions
+            ),
+        }
     )
 )
 
@@ -230,6 +243,13 @@ _UNANNOUNCED = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+_UNANNOUNCED_BACK = (
+    select(*_COLUMNS)
+    .where(DEVICE.c.is_online, ~DEVICE.c.is_announced)
+    .order_by(DEVICE.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 _PING_DUE = (
     select(*_COLUMNS)
     .where(DEVICE.c.is_online, DEVICE.c.pinged_at <= bindparam("before"))
@@ -257,6 +277,11 @@ def lock_stale(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:
 def lock_unannounced(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:
     """Phones offline since `before` or longer whose customers still believe them online."""
     return [_device(row) for row in conn.execute(_UNANNOUNCED, {"before": before, "most": most})]
+
+
+def lock_unannounced_back(conn: Connection, most: int) -> list[DeviceRow]:
+    """Online phones that customers were told are away: they had been taken for gone, and were not."""
+    return [_device(row) for row in conn.execute(_UNANNOUNCED_BACK, {"most": most})]
 
 
 def lock_ping_due(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:

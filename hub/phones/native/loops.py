@@ -38,10 +38,13 @@ class PresenceLoop:
         self._services = services
         self._sessions = sessions
         self._noted_at = services.clock.monotonic()
+        self._has_forgotten = False
 
     async def run(self) -> None:
         """Forget what a former life of this process left open, then look after phones until cancelled."""
-        await self._forget_former_life()
+        if not self._has_forgotten:
+            await self._forget_former_life()
+            self._has_forgotten = True
         while True:
             await self.look()
             await asyncio.sleep(ROUND_SECONDS)
@@ -78,6 +81,7 @@ class PresenceLoop:
             try:
                 await self._services.db.writer.submit(note_sightings, command)
             except HubError as error:
+                # The phones are noted again once they said something more.
                 log.warning("when phones were seen could not be noted", why=error.code)
 
     def _sighting(self, session: Session) -> Sighting | None:

@@ -125,6 +125,27 @@ def test_a_phone_whose_process_died_is_gone_since_it_was_last_heard(world: World
     assert (row["close_reason"], row["closed_at"]) == ("silent", last)
 
 
+def test_a_phone_wrongly_taken_for_gone_is_back_when_it_is_heard_again(world: World) -> None:
+    handset = connected(world)
+    world.clock.advance(STALE + GRACE)
+    assert look(world) == ["device:online", "device:offline"]
+    world.clock.advance(5)
+    seen(handset, world.clock.now())
+    view = handset.view()
+    assert (view.is_online, view.online_since) == (True, world.clock.now())
+    assert look(world) == ["device:online", "device:offline", "device:online"]
+    assert look(world)[2:] == ["device:online"]
+
+
+def test_a_note_that_comes_after_the_goodbye_brings_nobody_back(world: World) -> None:
+    handset = connected(world)
+    last = world.clock.now()
+    world.clock.advance(1)
+    leave(handset)
+    seen(handset, last)
+    assert not handset.view().is_online
+
+
 @pytest.mark.parametrize(("node", "count"), [("here", 1), ("elsewhere", 0), (None, 1)])
 def test_a_process_that_starts_forgets_what_it_left_open(world: World, node: str | None, count: int) -> None:
     handset = connected(world)
