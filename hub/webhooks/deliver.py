@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from hub.accounts.secretbox import SecretBox
@@ -303,8 +303,11 @@ class Deliverer:
 
     # --- commits ----------------------------------------------------------------------------------------------------------------------
 
-    def _committed(self) -> None:
-        """Outcomes are stored: what waited for that may start."""
+    def _committed(self, lanes: Iterable[Lane]) -> None:
+        """Outcomes are stored: what waited for that may start. Read by key, the next of a key is seen only now."""
+        for lane in lanes:
+            if lane.endpoint.read_by == "key":
+                lane.has_more = True
         self._let_in()
         for lane in list(self._keeper.lanes.values()):
             if lane.ready[0] or lane.ready[1] or lane.has_more:

@@ -9,7 +9,7 @@ Two rules bound what a crash or an outage can double:
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hub.core.errors import Code, HubError
 from hub.failpoints import failpoint
@@ -34,7 +34,7 @@ class Recorder:
     """One per process. Everything is called on the event loop."""
 
     def __init__(
-        self, db: Database, node: str, *, on_commit: Callable[[], None], on_lost: Callable[[Sequence[str]], None]
+        self, db: Database, node: str, *, on_commit: Callable[[Iterable[Lane]], None], on_lost: Callable[[Sequence[str]], None]
     ) -> None:
         self._db = db
         self._node = node
@@ -139,7 +139,7 @@ class Recorder:
         if lost:
             metrics.STALE.inc(len(lost))
             self._on_lost(lost)
-        self._on_commit()
+        self._on_commit(lanes.values())
 
     async def _until_committed(self, group: Group) -> Sequence[str] | None:
         """The lanes that were lost meanwhile; None when the hub stops before the commit."""

@@ -22,6 +22,7 @@ from typing import Any
 from hub.clock import SystemClock
 from hub.core.commands import CallbackTarget
 from hub.core.ids import render
+from hub.webhooks.records import ReplayFilter
 from tests.integration.webhooks.world import World, world
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,6 +87,9 @@ async def _obey(hub: World, order: dict[str, Any], say: Any, dialled: list[str])
         for url in order["targets"]:
             await hub.happen(callback=CallbackTarget("standard", url))
         return {"done": True}
+    if "replay" in order:
+        asked = ReplayFilter(types=tuple(order["types"]))
+        return {"replay": (await hub.webhooks.start_replay(hub.account_id, order["replay"], asked)).id}
     if "tried" in order:
         rows = await hub.deliveries()
         return {"tried": sum(row.attempts > 0 for row in rows if "public" not in row.url)}

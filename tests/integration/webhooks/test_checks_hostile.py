@@ -141,7 +141,10 @@ async def only_attempt(hub: World, **asked: object) -> Attempt:
 async def test_check_19_a_dripping_answer_is_cut_at_the_deadline(
     sqlite_url: str, head: bytes, outcome: str, status: int | None
 ) -> None:
-    async with Receiver(script=drips(head, b"HTTP/1.1 200 OK\r\n" if not head else b"a")) as receiver, world(sqlite_url) as hub:
+    async with (
+        Receiver(script=drips(head, b"HTTP/1.1 200 OK\r\n" if not head else b"a")) as receiver,
+        world(sqlite_url) as hub,
+    ):
         await hub.endpoint(receiver.url(), timeout_seconds=1, schedule=())
         await hub.happen()
         attempt = await only_attempt(hub)
