@@ -14,9 +14,10 @@ from device_protocol.frames import Go, Job, Line
 from hub.core.effects import ToPhone
 from hub.core.errors import Code, HubError
 from hub.devices import find_device
+from hub.devices.presence import Goodbye, goodbye
 from hub.devices.standing import RevokeDevice, revoke_device
 from hub.phones.native import socket as socket_module
-from hub.storage.schema.devices import DeviceConnection, DeviceEvent
+from hub.storage.schema.devices import Device, DeviceConnection, DeviceEvent
 from tests.integration.devices.native_hub import NativeHub, WirePhone, until
 from tests.integration.messages.world import ACCOUNT
 
@@ -411,6 +412,26 @@ async def test_sims_in_a_status_become_lines(hub: NativeHub) -> None:
             return {line.number for line in view.lines if line.is_present}
 
         await until(lambda: numbers() == {"+447700900002"})
+
+
+async def test_only_the_first_start_of_the_presence_loop_forgets_a_former_life(hub: NativeHub) -> None:
+    async def start() -> asyncio.Task[None]:
+        running = asyncio.create_task(hub.loop.run())
+        await asyncio.sleep(0)
+        nobody = Goodbye(account_id=ACCOUNT, device_id="0" * 24, session_no=1, reason="closed")
+        await hub.services.db.writer.submit(goodbye, nobody)  # the loop's first command was queued before it
+        return running
+
+    phone = await hub.phone()
+    hub.world.change(Device, phone.device_id, is_online=True)
+    first = await start()
+    assert hub.world.rows(Device)[0]["is_online"] is False
+    async with phone.online():
+        first.cancel()
+        second = await start()
+        assert hub.world.rows(Device)[0]["is_online"] is True
+        second.cancel()
+        await asyncio.wait([first, second])
 
 
 async def test_a_stopping_hub_says_that_it_comes_back(hub: NativeHub) -> None:
