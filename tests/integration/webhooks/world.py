@@ -152,7 +152,7 @@ async def world(
     known = formats_with(*formats)
     front = Webhooks(db, clock, ids, BOX, known, client, node)
     settings = DeliverySettings(
-        node=f"{node}-{os.urandom(3).hex()}", max_in_flight=max_in_flight, stop_seconds=5.0, lease_seconds=lease_seconds
+        node=f"{node}-{os.urandom(3).hex()}", max_in_flight=max_in_flight, stop_seconds=1.0, lease_seconds=lease_seconds
     )
     deliverer = Deliverer(db, clock, BOX, known, settings, client)
 

@@ -1,0 +1,158 @@
+"""Checks 6 to 8: a slow, dead or flooded endpoint is nobody else's trouble.
+
+Times are measured from the commit of an event to its arrival, on the same machine in the same process as the receiver: they are generous
+against what the hub needs, and bounds that the check names, not measurements (`bench/webhook_dispatch.py` measures).
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Connection, text
+
+from hub.core.events import EventType
+from hub.core.ids import render
+from hub.storage.transaction import Done, Tx
+from tests.integration.webhooks.receiver import Receiver, black_hole, slowly
+from tests.integration.webhooks.world import World, webhook_ids, world
+
+pytestmark = pytest.mark.anyio
+
+
+async def healthy_p99(hub: World, receiver: Receiver, seconds: float, per_second: float) -> float:
+    """One event at a time to 20 healthy endpoints; seconds from commit to arrival, at the 99th percentile."""
+    published: dict[str, float] = {}
+    before = len(receiver.posts)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        (event,) = await hub.happen(type=EventType.SMS_DELIVERED)
+        published[render("event", event.id)] = time.monotonic()
+        await asyncio.sleep(1 / per_second)
+    await receiver.until(lambda: len(receiver.posts) >= before + 20 * len(published))
+    took = sorted(post.at - published[post.id] for post in receiver.posts[before:] if post.id in published)
+    return took[int(len(took) * 0.99)]
+
+
+async def beside_a_black_hole(url: str, seconds: float) -> tuple[float, float]:
+    """The healthy endpoints' p99 before and while another endpoint takes 50 events a second and answers none."""
+    async with Receiver() as receiver, Receiver(script=black_hole) as hole, world(url) as hub:
+        for number in range(20):
+            await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:delivered",))
+        await healthy_p99(hub, receiver, 0.5, 20)
+        alone = await healthy_p99(hub, receiver, seconds / 2, 20)
+        await hub.endpoint(hole.url(), event_types=("sms:failed",), max_inflight=64)
+
+        async def flood() -> None:
+            while True:
+                await hub.happen(type=EventType.SMS_FAILED)
+                await asyncio.sleep(0.02)
+
+        load = asyncio.create_task(flood())
+        beside = await healthy_p99(hub, receiver, seconds, 20)
+        load.cancel()
+        await asyncio.wait([load])
+        assert hole.connections
+        return alone, beside
+
+
+async def test_check_06_black_hole_starves_nobody(database_url: str) -> None:
+    _, beside = await beside_a_black_hole(database_url, 3.0)
+    assert beside < 0.5
+
+
+@pytest.mark.slow
+async def test_check_06_soak(database_url: str) -> None:
+    alone, beside = await beside_a_black_hole(database_url, 600.0)
+    assert beside < 0.5
+    assert beside <= alone * 1.2 + 0.005
+
+
+# --- 7 and 8: backlogs ----------------------------------------------------------------------------------------------------
+
+
+def stuff(tx: Tx, commands: Sequence[tuple[str, int, str]]) -> list[Done[None]]:
+    """Use case: `count` pending deliveries for one endpoint at once, as an outage of weeks would leave them."""
+    for account_id, count, endpoint_id in commands:
+        numbers = "with recursive n(i) as (select 1 union all select i + 1 from n where i < :count)"
+        values = {"account": account_id, "endpoint": endpoint_id, "count": count, "now": tx.now}
+        tx.conn.execute(
+            text(
+                f"""{numbers} insert into wh_event (id, account_id, type, occurred_at, created_at, data)
+select 'old' || i, :account, 'sms:queued', :now, :now, '{{}}' from n"""
+            )
+            if tx.dialect == "sqlite"
+            else text(
+                f"""insert into wh_event (id, account_id, type, occurred_at, created_at, data)
+{numbers} select 'old' || i, :account, 'sms:queued', :now, :now, '{{}}' from n"""
+            ),
+            values,
+        )
+        tx.conn.execute(
+            text(
+                """insert into wh_delivery (account_id, endpoint_id, endpoint_version, format, target_key, event_seq, run, queue,
+  order_key, state, due_at, attempts, created_at)
+select account_id, :endpoint, 1, 'standard', '', seq, 0, 0, '', 0, :now, 0, :now from wh_event where id like 'old%'"""
+            ),
+            values,
+        )
+    return [Done(None) for _ in commands]
+
+
+def count_done(conn: Connection, endpoint_id: str) -> int:
+    statement = text("select count(*) from wh_delivery where endpoint_id = :id and state = 2")
+    return int(conn.execute(statement, {"id": endpoint_id}).scalar_one())
+
+
+async def behind_a_backlog(url: str, backlog: int) -> None:
+    async with Receiver() as receiver, Receiver(script=slowly(0.05)) as flooded, world(url) as hub:
+        made = await hub.endpoint(flooded.url(), event_types=("sms:queued",))
+        for number in range(100):
+            await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:sent",))
+        await hub.db.writer.submit(stuff, (hub.account_id, backlog, made.endpoint.id))
+        hub.deliverer.wake()
+        await flooded.until_count(10)
+        (event,) = await hub.happen()
+        at = time.monotonic()
+        await receiver.until(lambda: len(receiver.posts) >= 100, 10)
+        assert {post.id for post in receiver.posts} == set(webhook_ids([event]))
+        assert max(post.at for post in receiver.posts) - at < 2.0
+        assert (await hub.webhooks.get(hub.account_id, made.endpoint.id)).health.pending > 1000
+
+
+async def test_check_07_backlog_of_one_endpoint_delays_no_other(database_url: str) -> None:
+    await behind_a_backlog(database_url, 30_000)
+
+
+@pytest.mark.slow
+async def test_check_07_soak(database_url: str) -> None:
+    await behind_a_backlog(database_url, 200_000)
+
+
+async def drained(url: str, backlog: int) -> None:
+    """A receiver that takes 20 ms, a window of 64: at best 3,200 a second."""
+    async with Receiver() as fresh, Receiver(script=slowly(0.02)) as slow, world(url) as hub:
+        made = await hub.endpoint(slow.url(), event_types=("sms:queued",), max_inflight=64)
+        await hub.endpoint(fresh.url(), event_types=("sms:sent",))
+        await hub.db.writer.submit(stuff, (hub.account_id, backlog, made.endpoint.id))
+        started = time.monotonic()
+        hub.deliverer.wake()
+        delays = []
+        while await hub.db.read(count_done, made.endpoint.id) < backlog:
+            assert time.monotonic() - started < 15
+            (event,) = await hub.happen()
+            at = time.monotonic()
+            (wanted,) = webhook_ids([event])
+            await fresh.until(lambda wanted=wanted: wanted in fresh.ids())  # type: ignore[misc]
+            delays.append(time.monotonic() - at)
+            await asyncio.sleep(0.03)
+        assert sorted(delays)[int(len(delays) * 0.99)] < 0.25
+
+
+async def test_check_08_backlog_drains_at_the_windows_speed(database_url: str) -> None:
+    await drained(database_url, 3_000)
+
+
+@pytest.mark.slow
+async def test_check_08_soak(database_url: str) -> None:
+    await drained(database_url, 10_000)
