@@ -1,5 +1,6 @@
 """What the tests of phones share."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -44,3 +45,10 @@ async def hub_anywhere(world: World, clock: FakeClock, ids: IdSource, tmp_path: 
     """The same on either database."""
     async with NativeHub(world.db, clock, ids, tmp_path, world).serving() as hub:
         yield hub
+
+
+@pytest.fixture
+def nothing_breaks_inside(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a phone does, no exception reaches the server or is left in a task."""
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
