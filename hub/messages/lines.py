@@ -17,7 +17,17 @@ from sqlalchemy import Connection
 from hub.accounts.settings import AccountSettings, read_settings
 from hub.core.clock import UtcMs
 from hub.core.commands import AnyLine, ByDevice, ByLine, ByName, Sender
-from hub.core.pacing import HOUR_MS, Allowance, Limits, Usage, allowance, day_start, from_buckets, month_start
+from hub.core.pacing import (
+    HOUR_MS,
+    MINUTE_MS,
+    Allowance,
+    Limits,
+    Usage,
+    allowance,
+    day_start,
+    from_buckets,
+    month_start,
+)
 from hub.core.routing import Choice, LineView, Routed, RouteRequest, choose
 from hub.messages.threads import conversation_id
 from hub.storage.conversations import LastContact, last_contacts
@@ -200,7 +210,7 @@ def line_usage(
     """What each of these lines has sent, as stored. `utc_offsets` by account; an account that is not in it counts in UTC."""
     if not rows:
         return {}
-    recent = recent_usage(conn, [row.id for row in rows], now - HOUR_MS)
+    recent = _recent(conn, now, rows)
     today = _sums(conn, now, [row for row in rows if row.per_day], utc_offsets, day_start)
     month = _sums(conn, now, [row for row in rows if row.per_month], utc_offsets, month_start)
     return {
@@ -211,6 +221,14 @@ def line_usage(
         )
         for row in rows
     }
+
+
+def _recent(conn: Connection, now: UtcMs, rows: Sequence[LineRow]) -> dict[str, list[tuple[UtcMs, int]]]:
+    """As far back as each line's limits look. A busy line has 720 counts in an hour and 12 in a minute, and every offer reads them."""
+    hourly = [row.id for row in rows if row.per_hour is not None]
+    others = [row.id for row in rows if row.per_hour is None]
+    found = recent_usage(conn, hourly, now - HOUR_MS) if hourly else {}
+    return found | (recent_usage(conn, others, now - MINUTE_MS) if others else {})
 
 
 def limits_of(row: LineRow) -> Limits:
