@@ -80,10 +80,13 @@ async def test_a_text_on_the_air_and_not_reported_is_not_sent_by_the_other_phone
 
 async def test_a_pinned_text_waits_for_its_line(tmp_path: Path) -> None:
     async with two_phones(tmp_path) as (here, shop):
-        await shop.switch_off()
+        # Both wait for the shop's line when its phone goes, so the round that moves the one has looked at the other.
+        shop.misbehaviour.ignores_jobs = True
         pinned = await here.send(USUAL, "from the shop only", line_id=await line_of(here, SHOP))
-        await here.send(OTHER, "for whoever is there")
-        await delivered(here, OTHER, "for whoever is there")
+        await gone_at(here, shop, "job.received", "for whoever is there")
+        shop.misbehaviour.ignores_jobs = False
+        await delivered(here, USUAL, "for whoever is there")
+        assert senders(here)["for whoever is there"] == [BRANCH]
         state = await here.state_of(pinned)
         assert (state["state"], state["line_id"]) == ("queued", await line_of(here, SHOP))
         assert not senders(here)["from the shop only"]
