@@ -105,7 +105,8 @@ def _connect_effects(services: Services) -> None:
             live.publish(effect.account_id, Hint("event", effect.event_ids[-1]))
 
     def changed(effect: LiveHint) -> None:
-        live.publish(effect.account_id, Hint(effect.kind, effect.id))
+        if live.watching(effect.account_id):
+            live.publish(effect.account_id, Hint(effect.kind, effect.id))
 
     services.effects.on(Publish, published)
     services.effects.on(LiveHint, changed)

@@ -40,7 +40,7 @@ class QueryReader(Generic[QueryT]):
     def read(self, query_string: bytes) -> QueryT:
         """The parameters. Raises `validation`."""
         values: dict[str, object] = {}
-        for name, text in _pairs(query_string):
+        for name, text in _pairs(query_string) if query_string else ():
             convert = self._convert.get(name)
             if convert is None:
                 raise invalid(name, "unknown", f"There is no query parameter {name!r} here; there is {self._known()}.")

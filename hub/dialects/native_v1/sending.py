@@ -170,6 +170,7 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
     """
     body = call.body
     settings = await call.services.credentials.settings_of(call.account_id)
+    key = idempotency_key(call)
     request = SendRequest(
         account_id=call.account_id,
         door=DOOR,
@@ -182,8 +183,8 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
         scheduled_at=moment_or_none(body.send_at, "send_at"),
         metadata=body.metadata,
         batch_name=body.batch_name,
-        idempotency_key=idempotency_key(call),
-        request_sha256=request_hash(call),
+        idempotency_key=key,
+        request_sha256=None if key is None else request_hash(call),
         callback=_callback(call),
         want_dlr=body.delivery_report,
         trace_id=call.trace_id,
