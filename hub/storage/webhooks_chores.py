@@ -106,3 +106,15 @@ _ADD = text(
 def add_chore(tx: Tx, endpoint_id: str, version: int, chore: str) -> None:
     """Write a chore down for an endpoint that is still at this version and has none."""
     tx.conn.execute(_ADD, {"endpoint_id": endpoint_id, "version": version, "chore": chore})
+
+
+_EXPIRE_HELD = text(
+    """update wh_delivery set state = 4, why = :why, done_at = :now where state = 1 and id in (
+  select d.id from wh_endpoint ep join wh_delivery d on d.endpoint_id = ep.id and d.state = 1
+  where ep.state = 'disabled' and d.created_at < :before order by d.id limit :step)"""
+)
+
+
+def expire_held(tx: Tx, before: UtcMs, why: str) -> int:
+    """Held deliveries made before then end: their events are about to be forgotten."""
+    return tx.conn.execute(_EXPIRE_HELD, {"before": before, "why": why, "now": tx.now, "step": STEP}).rowcount

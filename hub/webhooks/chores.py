@@ -108,3 +108,15 @@ def _step(tx: Tx, endpoint_id: str, chore: Chore) -> int:
 def give_up_old(tx: Tx, commands: Sequence[GiveUpOld]) -> list[Done[int]]:
     """Use case: how many were given up."""
     return [Done(stored.give_up(tx, command.endpoint_id, command.due_before, Why.TOO_OLD)) for command in commands]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireHeld:
+    """Held deliveries end when their events are no longer kept."""
+
+    before: UtcMs
+
+
+def expire_held(tx: Tx, commands: Sequence[ExpireHeld]) -> list[Done[int]]:
+    """Use case: how many ended."""
+    return [Done(stored.expire_held(tx, command.before, Why.EXPIRED)) for command in commands]

@@ -60,7 +60,9 @@ class Leases:
     async def renew(self) -> int:
         """Keep what is owned; how many lanes that is."""
         asked_at = time.monotonic()
-        self._last = await self._db.writer.submit(renew_lanes, RenewLanes(self._node, self._lease_ms), f"webhooks:{self._node}")
+        self._last = await self._db.writer.submit(
+            renew_lanes, RenewLanes(self._node, self._lease_ms), f"webhooks:{self._node}"
+        )
         self._renewed_at = asked_at
         return self._last.owned
 

@@ -34,7 +34,12 @@ class Recorder:
     """One per process. Everything is called on the event loop."""
 
     def __init__(
-        self, db: Database, node: str, *, on_commit: Callable[[Iterable[Lane]], None], on_lost: Callable[[Sequence[str]], None]
+        self,
+        db: Database,
+        node: str,
+        *,
+        on_commit: Callable[[Iterable[Lane]], None],
+        on_lost: Callable[[Sequence[str]], None],
     ) -> None:
         self._db = db
         self._node = node

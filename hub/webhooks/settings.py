@@ -15,4 +15,4 @@ class DeliverySettings:
     lease_seconds: float = 15.0
     """PostgreSQL: how long a lane stays with a process that is not heard of."""
     keep_events_days: float = 30.0
-    """Held deliveries end with their events."""
+    """Held deliveries end with their events; 0 keeps both."""

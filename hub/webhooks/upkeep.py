@@ -16,10 +16,12 @@ from hub.webhooks.chores import (
     CancelAll,
     Chore,
     DoChore,
+    ExpireHeld,
     GiveUpOld,
     HoldAll,
     SetChore,
     do_chores,
+    expire_held,
     give_up_old,
     set_chores,
 )
@@ -36,6 +38,7 @@ EVERY_SECONDS = 0.5
 BUSY_SECONDS = 0.02
 """Between two steps of something long: others write in between."""
 FAR_SECONDS = 3600.0
+EXPIRE_EVERY_MS = 600_000
 
 
 class Upkeep:
@@ -55,7 +58,8 @@ class Upkeep:
         self._keeper = keeper
         self._recorder = recorder
         self._bulkheads = bulkheads
-        self._node = settings.node
+        self._keep_ms = round(settings.keep_events_days * 24 * 3_600_000)
+        self._expire_at: UtcMs = 0
         self._seen: Sequence[DueLane] = ()
         self._woken = asyncio.Event()
 
@@ -101,6 +105,7 @@ class Upkeep:
         is_busy = await self._chores()
         is_busy = await self._replays() or is_busy
         await self._late()
+        is_busy = await self._expire() or is_busy
         await self._keeper.release_idle()
         self._count()
         return is_busy
@@ -133,6 +138,17 @@ class Upkeep:
                 before = now - round(age * 1000)
                 count = await self._db.writer.submit(give_up_old, GiveUpOld(endpoint.id, before), key)
                 metrics.DEAD.labels(Why.TOO_OLD).inc(count)
+
+    async def _expire(self) -> bool:
+        """Once in a while: held deliveries whose events are about to be deleted. Whether there are more."""
+        now = self._clock.now()
+        if not self._keep_ms or now < self._expire_at:
+            return False
+        command = ExpireHeld(now - self._keep_ms)
+        if await self._db.writer.submit(expire_held, command, "webhooks:held") > 0:
+            return True
+        self._expire_at = now + EXPIRE_EVERY_MS
+        return False
 
     def _count(self) -> None:
         now = self._clock.now()
