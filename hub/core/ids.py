@@ -14,6 +14,7 @@ import binascii
 import re
 import threading
 from collections.abc import Callable, Mapping
+from itertools import product
 from types import MappingProxyType
 from typing import Literal
 
@@ -64,8 +65,8 @@ _STEP_MASK = (1 << 32) - 1
 
 _RFC4648 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS = tuple(first + second for first in _CROCKFORD.decode() for second in _CROCKFORD.decode())
-"""The letters of every ten bits."""
+_TRIPLES = tuple(map("".join, product(_CROCKFORD.decode(), repeat=3)))
+"""The letters of every fifteen bits."""
 _LOW_HALF = (1 << 60) - 1
 _FROM_CROCKFORD = bytes.maketrans(_CROCKFORD, _RFC4648)
 _ID = re.compile(r"[0-9a-hjkmnp-tv-z]{24}", re.ASCII)
@@ -105,7 +106,7 @@ class IdSource:
 
     def __init__(self, high_water: UtcMs, randbytes: Callable[[int], bytes]) -> None:
         self._randbytes = randbytes
-        self._pool = memoryview(b"")
+        self._pool: list[int] = []
         self._lock = threading.Lock()
         self._last = ((_bounded(high_water) + 1) << _RANDOM_BITS) - 1
 
@@ -122,9 +123,10 @@ class IdSource:
     def _random(self) -> int:
         """72 random bits; asked of the system for many ids at once, because the call costs more than the rest of an id."""
         if not self._pool:
-            self._pool = memoryview(self._randbytes(RANDOM_BYTES * IDS_PER_DRAW))
-        taken, self._pool = self._pool[:RANDOM_BYTES], self._pool[RANDOM_BYTES:]
-        return int.from_bytes(taken, "big")
+            drawn = self._randbytes(RANDOM_BYTES * IDS_PER_DRAW)
+            starts = range(len(drawn) - RANDOM_BYTES, -1, -RANDOM_BYTES)
+            self._pool = [int.from_bytes(drawn[start : start + RANDOM_BYTES], "big") for start in starts]
+        return self._pool.pop()
 
     def _after_last(self, random: int) -> int:
         """Above the last id although the clock says no later: a random step on, spilling into the next millisecond if need be."""
@@ -218,22 +220,18 @@ def _bounded(now: UtcMs) -> UtcMs:
 
 
 def _encode(value: int) -> str:
-    """Two letters at a time: every message has three ids made for it, and `base64.b32encode` takes five times as long."""
-    pairs = _PAIRS
+    """Three letters at a time: every message has three ids made for it, and `base64.b32encode` takes five times as long."""
+    triples = _TRIPLES
     high, low = value >> 60, value & _LOW_HALF
     return (
-        pairs[high >> 50]
-        + pairs[high >> 40 & 1023]
-        + pairs[high >> 30 & 1023]
-        + pairs[high >> 20 & 1023]
-        + pairs[high >> 10 & 1023]
-        + pairs[high & 1023]
-        + pairs[low >> 50]
-        + pairs[low >> 40 & 1023]
-        + pairs[low >> 30 & 1023]
-        + pairs[low >> 20 & 1023]
-        + pairs[low >> 10 & 1023]
-        + pairs[low & 1023]
+        triples[high >> 45]
+        + triples[high >> 30 & 32767]
+        + triples[high >> 15 & 32767]
+        + triples[high & 32767]
+        + triples[low >> 45]
+        + triples[low >> 30 & 32767]
+        + triples[low >> 15 & 32767]
+        + triples[low & 32767]
     )
 
 
