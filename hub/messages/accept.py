@@ -19,6 +19,7 @@ from hub.core.routing import Choice, Routed
 from hub.core.status import Status
 from hub.core.timeline import Kind
 from hub.failpoints import failpoint
+from hub.log import get_logger
 from hub.messages.announce import message_event
 from hub.messages.idempotency import Accepted, KeyId, RecipientResult, answer_again, key_of, key_row, stored_answers
 from hub.messages.lines import LineBook, Wish
@@ -32,6 +33,8 @@ from hub.storage.writer import Writer
 from hub.webhooks.outbox import publish
 
 _JSON = msgspec.json.Encoder()
+
+log = get_logger("messages")
 
 
 class _Plan(NamedTuple):
@@ -47,6 +50,7 @@ async def take_in(writer: Writer, prepared: PreparedSend) -> Accepted:
     """`accept` for one request: returns when it is on disk. Raises the `HubError` of a refusal."""
     accepted = await writer.submit(accept, prepared, *prepared.keys())
     failpoint("accept.after_commit")
+    log.info("texts were taken", texts=len(accepted.results), first=accepted.results[0].message_id)
     return accepted
 
 

@@ -21,6 +21,7 @@ from hub.core.events import EventType, events_of
 from hub.core.folding import Decision, MessageView, Word, fold
 from hub.core.retry import sms_retry_at
 from hub.core.status import SETTLED, UNBOUND, Status
+from hub.log import get_logger
 from hub.messages.announce import message_event
 from hub.messages.known_segments import letters_of, write_segments
 from hub.messages.story import facts_of, kind_of
@@ -33,6 +34,8 @@ from hub.storage.timeline import line_of_offer
 from hub.storage.transaction import Tx
 from hub.storage.usage import add_usage
 from hub.webhooks.outbox import NewEvent, publish
+
+log = get_logger("messages")
 
 _JSON = msgspec.json.Encoder()
 
@@ -275,6 +278,7 @@ class Ledger:
 
     def _enter(self, row: MessageRow, status: Status, at: UtcMs) -> None:
         now = self.tx.now
+        log.info("a text moves", message=row.id, to_status=status, device=row.device_id, trace_id=row.trace_id)
         match status:
             case Status.DISPATCHED:
                 row.bound_at = now

@@ -51,6 +51,14 @@ class Tries:
             assert form is not None
             answer, texts = read_answer(answer, form, lane.endpoint.success_prefix)
         self._settler.settle(lane, due, request, answer, started_at, is_probe=is_probe)
+        log.info(
+            "a webhook was tried",
+            event_type=due.event_type,
+            webhook_event=due.event_id,
+            message=due.message_id,
+            result=answer.result,
+            trace_id=due.trace_id,
+        )
         if texts and self._on_texts is not None:
             await self._on_texts(event, texts)
 
