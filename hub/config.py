@@ -86,9 +86,6 @@ class Config:
         5,
         group="Messages",
     )
-    segments_per_minute: int = setting(
-        "Pace of a new line, in segments a minute. Android stops an app at about 30.", 20, group="Messages"
-    )
     offers_per_phone: int = setting("Unaccepted jobs a phone may hold at once.", 8, group="Messages")
     offers_when_silent: int = setting("The same for a phone that has been silent for 15 seconds.", 2, group="Messages")
     offer_timeout_seconds: float = setting(
