@@ -62,7 +62,14 @@ def make_account(database: Database, lines: int) -> None:
     """An account with one online phone and some lines."""
     with database.write_engine.begin() as conn:
         conn.execute(insert(table_of(Account)), {"id": ACCOUNT, "name": "bench", "created_at": 0})
-        phone = {"id": "d" * 24, "account_id": ACCOUNT, "name": "phone", "created_at": 0, "enrolled_at": 0, "is_online": True}
+        phone = {
+            "id": "d" * 24,
+            "account_id": ACCOUNT,
+            "name": "phone",
+            "created_at": 0,
+            "enrolled_at": 0,
+            "is_online": True,
+        }
         conn.execute(insert(table_of(Device)), phone)
         for slot in range(lines):
             line = {"id": f"{slot:024d}", "account_id": ACCOUNT, "name": f"line {slot}", "device_id": "d" * 24}
@@ -99,7 +106,9 @@ class Bench:
 
     def _round(self, size: int) -> tuple[float, float, float, float]:
         spent = [0.0, 0.0, 0.0]
-        batches = max(1, MESSAGES // (size * self._recipients * 4)) if size == 1 else MESSAGES // (size * self._recipients)
+        batches = (
+            max(1, MESSAGES // (size * self._recipients * 4)) if size == 1 else MESSAGES // (size * self._recipients)
+        )
         batches = max(batches, 4)
         for _ in range(batches):
             began = time.process_time()

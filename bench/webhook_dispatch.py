@@ -91,7 +91,12 @@ class Hub:
         client = HttpClient(guard, Resolver(guard))
         self.front = Webhooks(self.db, self.clock, self.ids, box, BUILT_IN, client)
         self.deliverer = Deliverer(
-            self.db, self.clock, box, BUILT_IN, DeliverySettings(node=f"bench-{os.urandom(4).hex()}", stop_seconds=0.1), client
+            self.db,
+            self.clock,
+            box,
+            BUILT_IN,
+            DeliverySettings(node=f"bench-{os.urandom(4).hex()}", stop_seconds=0.1),
+            client,
         )
         self.account_id = self.ids.next(self.clock.now())
         self.db.writer.on_effects = self._effects
@@ -214,7 +219,11 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     options = parser.parse_args(arguments)
     os.sched_setaffinity(0, {int(SERVER_CORE)})
     receiver = [sys.executable, "-m", "bench.baselines.receiver", str(PORT)]
-    silent = [sys.executable, "-c", f"import socket, time; s = socket.create_server(('127.0.0.1', {BLACK_HOLE})); time.sleep(1e6)"]
+    silent = [
+        sys.executable,
+        "-c",
+        f"import socket, time; s = socket.create_server(('127.0.0.1', {BLACK_HOLE})); time.sleep(1e6)",
+    ]
     with process(pinned(LOAD_CORE, receiver)), process(pinned(LOAD_CORE, silent)):
         time.sleep(0.5)
         medians = uvloop.run(compare(options))

@@ -65,9 +65,13 @@ def changed(settings: AccountSettings, change: dict[str, object]) -> AccountSett
     except msgspec.ValidationError as error:
         raise invalid("settings", "wrong_value", f"{error}.") from error
     if merged.default_region is not None and merged.default_region not in phonenumbers.SUPPORTED_REGIONS:
-        raise invalid("settings.default_region", "unknown", f"{merged.default_region} is not a country with phone numbers.")
+        raise invalid(
+            "settings.default_region", "unknown", f"{merged.default_region} is not a country with phone numbers."
+        )
     if not _is_zone(merged.time_zone):
-        raise invalid("settings.time_zone", "unknown", f"{merged.time_zone!r} is not a time zone; give one like Europe/London.")
+        raise invalid(
+            "settings.time_zone", "unknown", f"{merged.time_zone!r} is not a time zone; give one like Europe/London."
+        )
     return merged
 
 

@@ -163,9 +163,7 @@ class WebhookAttempt(SQLModel, table=True):
     """One HTTP try, with what support needs to explain it."""
 
     __tablename__ = "wh_attempt"
-    __table_args__ = (
-        Index("wh_attempt_delivery", "delivery_id", "n"),
-    )
+    __table_args__ = (Index("wh_attempt_delivery", "delivery_id", "n"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
     account_id: str = Field(sa_type=CleanText)
