@@ -34,23 +34,25 @@ class SimulatedPhone:
     is_connected: bool = False
     jobs: dict[str, HeldText] = field(default_factory=dict)
     to_hub: list[Any] = field(default_factory=list)
-    """Frames on their way to the hub; a cut loses them."""
+    """Frames on their way to the hub."""
+    late: list[tuple[int, Any]] = field(default_factory=list)
+    """Frames of older connections, with their number, that the hub may still read."""
     from_hub: list[Any] = field(default_factory=list)
     reports: list[Any] = field(default_factory=list)
     """Reports on the phone's disk that the hub has not acknowledged."""
 
     def hello(self) -> tuple[HeldJob, ...]:
         """A new connection: nothing that was on its way arrives, and every `go` is void."""
+        self.cut()
         self.is_connected = True
-        self.to_hub.clear()
-        self.from_hub.clear()
         for job in self.jobs.values():
             job.may_send = False
         return tuple(HeldJob(id_, job.submission, job.state) for id_, job in self.jobs.items())
 
     def cut(self) -> None:
-        """The connection is gone."""
+        """The connection is gone: what was on its way here is lost, what was on its way to the hub may come late."""
         self.is_connected = False
+        self.late += [(self.session_no, frame) for frame in self.to_hub]
         self.to_hub.clear()
         self.from_hub.clear()
 

@@ -1,16 +1,15 @@
 """Whatever happens in whatever order: one text, one radio send; a status that never lies; a timeline that explains it.
 
-Hypothesis drives two phones (`simulated_phone`) and the hub's use cases through any interleaving of offers, answers, cuts,
+Random histories drive two phones (`simulated_phone`) and the hub's use cases through any interleaving of offers, answers, cuts,
 reports that come late or twice, cancels, offers taken back and moved, and time. After each history everybody connects and
 everything pending is delivered; then every text must have ended in a state that agrees with the radios' log.
 """
 
 import itertools
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from device_protocol.frames import HubFrame
@@ -38,21 +37,48 @@ TEXTS = 3
 NEVER_ON_AIR = {"cancelled", "expired", "dead_letter"}
 RULES = HandoverRules()
 
-n_phone, n_text = st.integers(0, 1), st.integers(0, TEXTS - 1)
-STEPS = st.one_of(
-    st.tuples(st.just("offer"), n_phone),
-    st.tuples(st.just("hear"), n_phone),
-    st.tuples(st.just("speak"), n_phone),
-    st.tuples(st.just("radio"), n_phone, st.sampled_from(["sent", "refused", "interrupted"])),
-    st.tuples(st.just("report"), n_phone, st.booleans()),
-    st.tuples(st.just("cut"), n_phone),
-    st.tuples(st.just("connect"), n_phone),
-    st.tuples(st.just("cancel"), n_text),
-    st.tuples(st.just("take_back"), n_text),
-    st.tuples(st.just("move"), n_text),
-    st.tuples(st.just("wait"), st.sampled_from([1, 20, 90, 1000])),
-    st.tuples(st.just("timers"), n_text),
-)
+HISTORIES = 240
+ENDINGS = ("sent", "sent", "refused", "interrupted")
+WEIGHTS = {
+    # Most of the way in one step, so that the faults below fall into every window of the handover.
+    "hand_over": 9,
+    "hear": 2,
+    "speak": 2,
+    "late": 2,
+    "radio": 3,
+    "report": 3,
+    "cut": 1,
+    "connect": 3,
+    "lose_store": 1,
+    "cancel": 3,
+    "give_up": 3,
+    "move": 1,
+    "wait": 2,
+    "timers": 3,
+}
+
+
+def history(random: Random) -> list[tuple[Any, ...]]:
+    """Up to 40 steps. Weighted by hand: a fair mix of all steps never gets past the first offer."""
+    names = random.choices(list(WEIGHTS), list(WEIGHTS.values()), k=random.randint(5, 40))
+    return [(name, *arguments(name, random)) for name in names]
+
+
+def arguments(name: str, random: Random) -> tuple[Any, ...]:
+    phone, text = random.randrange(2), random.randrange(TEXTS)
+    match name:
+        case "hand_over":
+            return phone, random.randint(1, 6), random.choice(ENDINGS)
+        case "radio":
+            return phone, random.choice(ENDINGS)
+        case "report":
+            return phone, random.random() < 0.3
+        case "cancel" | "give_up" | "move" | "timers":
+            return (text,)
+        case "wait":
+            return (random.choice([1, 20, 90, 400, 400]),)
+        case _:
+            return (phone,)
 
 
 class Story:
@@ -63,9 +89,12 @@ class Story:
             for table in reversed(METADATA.sorted_tables):
                 conn.execute(delete(table))
         self.world = World(database, clock, IdSource(clock.now(), seeded_bytes(3).randbytes))
+        if database.dialect == "sqlite":
+            driver: Any = self.world.conn.connection.driver_connection
+            driver.execute("pragma synchronous = off")
         self.air: list[str] = []
         self.phones = [SimulatedPhone(self.world.phone(name, session_no=0), self.air) for name in ("one", "two")]
-        self.texts = [self.world.send(f"+4917000000{number:02d}", ttl_seconds=2000) for number in range(TEXTS)]
+        self.texts = [self.world.send(f"+4917000000{number:02d}", ttl_seconds=300) for number in range(TEXTS)]
         for number in range(2):
             self.connect(number)
 
@@ -75,7 +104,7 @@ class Story:
 
     def settle_down(self) -> None:
         """Nothing is lost any more, and enough time passes for every timer."""
-        for _ in range(6):
+        for _ in range(4):
             for number in range(2):
                 self.connect(number)
                 self._talk(number)
@@ -85,14 +114,40 @@ class Story:
                 self.take_back(number)
 
     def _talk(self, number: int) -> None:
-        for _ in range(12):
+        for _ in range(3):
             self.offer(number)
             self.hear(number)
             self.speak(number)
             self.radio(number, "sent")
-            self.report(number, False)
+            while self.phones[number].reports:
+                self.report(number, False)
 
     # --- steps
+
+    def hand_over(self, number: int, length: int, ending: str) -> None:
+        """The first `length` steps of: job, stored, accepted, go, radio, report."""
+        steps = (
+            lambda: self.offer(number),
+            lambda: self.hear(number),
+            lambda: self.speak(number),
+            lambda: self.hear(number),
+            lambda: self.radio(number, ending),
+            lambda: self.report(number, False),
+        )
+        for step in steps[:length]:
+            step()
+
+    def give_up(self, number: int) -> None:
+        """An offer that nobody answered in time is taken back."""
+        self.wait(20)
+        self.take_back(number)
+
+    def lose_store(self, number: int) -> None:
+        """The app's data is wiped; the radio's log is not. What was at the radio is then nowhere but in the air."""
+        phone = self.phones[number]
+        phone.jobs.clear()
+        phone.reports.clear()
+        phone.cut()
 
     def offer(self, number: int) -> None:
         phone = self.phones[number]
@@ -101,16 +156,23 @@ class Story:
         )
 
     def hear(self, number: int) -> None:
-        self.phones[number].hear()
+        while self.phones[number].from_hub:
+            self.phones[number].hear()
 
     def speak(self, number: int) -> None:
         phone = self.phones[number]
-        if phone.to_hub:
-            frame = phone.to_hub.pop(0)
-            command = PhoneAnswer(
-                account_id=ACCOUNT, device_id=phone.device_id, session_no=phone.session_no, frame=frame
-            )
-            self._do(take_answers, command)
+        while phone.to_hub:
+            self._answer(phone, phone.session_no, phone.to_hub.pop(0))
+
+    def late(self, number: int) -> None:
+        """The hub reads a frame that an older connection still held."""
+        phone = self.phones[number]
+        if phone.late:
+            self._answer(phone, *phone.late.pop(0))
+
+    def _answer(self, phone: SimulatedPhone, session_no: int, frame: Any) -> None:
+        command = PhoneAnswer(account_id=ACCOUNT, device_id=phone.device_id, session_no=session_no, frame=frame)
+        self._do(take_answers, command)
 
     def radio(self, number: int, ending: str) -> None:
         self.phones[number].use_radio(ending)
@@ -200,6 +262,13 @@ class Story:
             if row.state in ("sent", "delivered"):
                 assert row.id in self.air
 
+    def check_the_end(self) -> None:
+        self.check()
+        for row in self.world.messages():
+            assert Status(row.state) in SETTLED | {Status.SENT}, f"{row.state}: {self.world.kinds(row.id)}"
+            check_timeline(self.hops(row.id), row.state)
+            check_events(self.world.events(row.id), row.state)
+
     def hops(self, message_id: str) -> list[Hop]:
         with self.world.conn.begin():
             return hops_of(self.world.conn, ACCOUNT, message_id, 10_000)
@@ -232,25 +301,18 @@ def check_events(events: list[str], state: str) -> None:
         assert before is not Status.SENT or after in MOVES[Status.SENT]
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    phases=[Phase.generate],  # a history is hundreds of transactions: shrinking one takes minutes
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(steps=st.lists(STEPS, min_size=10, max_size=60))
-def test_no_order_of_events_breaks_a_promise(db: Database, clock: FakeClock, steps: list[tuple[Any, ...]]) -> None:
-    clock.now_ms = START_MS
-    story = Story(db, clock)
-    try:
-        story.run(steps)
-        story.settle_down()
-        story.check()
-        for row in story.world.messages():
-            assert Status(row.state) in SETTLED | {Status.SENT}, (row.state, story.world.kinds(row.id))
-            check_timeline(story.hops(row.id), row.state)
-            check_events(story.world.events(row.id), row.state)
-            if row.state == "queued":
-                pytest.fail("it never left the hub")
-    finally:
-        story.world.conn.close()
+@pytest.mark.parametrize("seed", range(3))
+def test_no_order_of_events_breaks_a_promise(db: Database, clock: FakeClock, seed: int) -> None:
+    random = Random(seed)
+    for _ in range(HISTORIES // 3 if db.dialect == "sqlite" else 10):
+        steps = history(random)
+        clock.now_ms = START_MS
+        story = Story(db, clock)
+        try:
+            story.run(steps)
+            story.settle_down()
+            story.check_the_end()
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nafter {steps}") from error
+        finally:
+            story.world.conn.close()
