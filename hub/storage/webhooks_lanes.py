@@ -201,6 +201,16 @@ def free_lanes(conn: Connection, endpoint_ids: Sequence[str]) -> list[str]:
     return [row[0] for row in conn.execute(_FREE_LANES, {"endpoint_ids": list(endpoint_ids)})]
 
 
+_VERSIONS = select(_ENDPOINT.c.id, _ENDPOINT.c.version).where(one_of(_ENDPOINT.c.id, texts("endpoint_ids")))
+
+
+def read_versions(conn: Connection, endpoint_ids: Sequence[str]) -> dict[str, int]:
+    """The present version of each endpoint."""
+    if not endpoint_ids:
+        return {}
+    return {row[0]: row[1] for row in conn.execute(_VERSIONS, {"endpoint_ids": list(endpoint_ids)})}
+
+
 def takeovers_of(stored: str) -> tuple[UtcMs, ...]:
     """When a lane was taken from an owner that had not given it back."""
     return tuple(json.loads(stored))

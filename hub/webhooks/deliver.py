@@ -45,6 +45,8 @@ LOOK_SECONDS = 0.25
 """Wake-ups may be lost; this may not."""
 SPACING_SECONDS = 0.002
 """Between two looks: hints come in crowds."""
+VERSIONS_SECONDS = 1.0
+"""How often it is checked whether endpoints were changed: hints of that may be lost too."""
 FAULT_PAUSE_MS = 10_000
 AWAY_SECONDS = 0.5
 """After a look failed: the database is away."""
@@ -81,7 +83,7 @@ class Deliverer:
         self._lost_lanes: list[Lane] = []
         self._woken = asyncio.Event()
         self._is_complete = True
-        self._looked_at = 0.0
+        self._looked_at = self._versions_at = 0.0
         self._is_stopping = False
         self._is_away = False
 
@@ -89,11 +91,8 @@ class Deliverer:
 
     def wake(self, endpoint_ids: Sequence[str] = ()) -> None:
         """Something may be due. Endpoints that are named may have been changed."""
-        for endpoint_id in endpoint_ids:
-            lane = self._keeper.lanes.get(endpoint_id)
-            if lane is not None:
-                lane.is_stale = True
         if endpoint_ids:
+            self._keeper.changed(endpoint_ids)
             self._upkeep.wake()
         self._is_complete = True
         self._woken.set()
@@ -151,13 +150,18 @@ class Deliverer:
     async def _look(self) -> None:
         is_complete, self._is_complete = self._is_complete, False
         now = self._clock.now()
-        asked = plan(self._keeper.lanes.values(), now, is_complete=is_complete)
+        with_versions = is_complete and time.monotonic() - self._versions_at >= VERSIONS_SECONDS
+        if with_versions:
+            self._versions_at = time.monotonic()
+        asked = plan(self._keeper.lanes.values(), now, is_complete=is_complete, with_versions=with_versions)
         if not (is_complete or asked.rooms or asked.probes):
             return
         self._looked_at = time.monotonic()
         found = await self._db.read(look, asked)
         if is_complete:
             self._upkeep.saw(found.lanes, now)
+        if self._keeper.compare(found.versions):
+            self._woken.set()
         self._take_in(found, set(asked.rooms))
         if found.unknown:
             for lane in await self._keeper.take(found.unknown):
@@ -250,6 +254,7 @@ class Deliverer:
             lane.suspect_id = None
             self._settler.end(lane, due, DEAD, Why.POISON)
             return False
+        await self._recorder.commit_now()  # what was sent before is not to be sent again because of this one
         command = Trying(lane.id, lane.fence, due.id)
         if await self._db.writer.submit(mark_trying, command, f"webhooks:{self._settings.node}"):
             return True

@@ -1,7 +1,7 @@
 """The lanes of this process: made when their endpoint has work, read again when it changes, given back when they are idle."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from secrets import token_bytes
 
 import msgspec
@@ -44,6 +44,7 @@ class LaneKeeper:
         self._client = client
         self._sealer = sealer
         self._unreadable: dict[str, float] = {}
+        self._changed: set[str] = set()
 
     async def take(self, endpoint_ids: Sequence[str]) -> list[Lane]:
         """Make lanes for those of these endpoints that this process may send to now."""
@@ -55,9 +56,28 @@ class LaneKeeper:
             endpoint = self._opened(row)
             if endpoint is not None:
                 lane = self._lane(row, endpoint)
+                lane.is_stale = lane.id in self._changed
                 self.lanes[lane.id] = lane
                 made.append(lane)
+        self._changed.clear()
         return made
+
+    def changed(self, endpoint_ids: Iterable[str]) -> None:
+        """These endpoints may have been changed: nothing of them starts until they have been read again."""
+        for endpoint_id in endpoint_ids:
+            lane = self.lanes.get(endpoint_id)
+            if lane is not None:
+                lane.is_stale = True
+            else:
+                self._changed.add(endpoint_id)  # its lane may be on its way, made from what was read before the change
+
+    def compare(self, versions: Mapping[str, int]) -> bool:
+        """Whether any endpoint is newer than its lane."""
+        newer = [
+            key for key, version in versions.items() if key in self.lanes and version > self.lanes[key].endpoint.version
+        ]
+        self.changed(newer)
+        return bool(newer)
 
     async def refresh(self) -> None:
         """Read the settings of lanes again whose endpoints were changed."""

@@ -1,6 +1,6 @@
 """One look at the database: which lanes have work, and the next deliveries of those that have room."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from hub.core.clock import UtcMs
 from hub.storage import webhooks_due as stored
 from hub.storage.webhooks_due import Due, ReadBy, Want
-from hub.storage.webhooks_lanes import free_lanes
+from hub.storage.webhooks_lanes import free_lanes, read_versions
 from hub.webhooks.lanes import Lane
 
 SIZES = (8, 32, 128, 256)
@@ -37,6 +37,8 @@ class Plan:
     probes: Mapping[str, ReadBy] = field(default_factory=dict)
     is_complete: bool = True
     """Look for lanes with work; otherwise only the lanes in `rooms` are read."""
+    versions_of: tuple[str, ...] = ()
+    """Endpoints whose version is wanted: one that sends nothing would otherwise not notice that it was changed."""
 
 
 @dataclass(slots=True)
@@ -50,9 +52,10 @@ class Found:
     after_keys: dict[str, str] = field(default_factory=dict)
     more: set[str] = field(default_factory=set)
     probes: dict[str, list[Due]] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
 
 
-def plan(lanes: Iterable[Lane], now: UtcMs, *, is_complete: bool) -> Plan:
+def plan(lanes: Collection[Lane], now: UtcMs, *, is_complete: bool, with_versions: bool) -> Plan:
     """Ask for about four windows of each lane that may send and has less than one ready."""
     rooms: dict[str, Room] = {}
     full: set[str] = set()
@@ -67,7 +70,8 @@ def plan(lanes: Iterable[Lane], now: UtcMs, *, is_complete: bool) -> Plan:
             busy.extend(lane.known())
         else:
             full.add(lane.id)
-    return Plan(now, rooms, frozenset(full), tuple(busy), probes, is_complete)
+    versions_of = tuple(lane.id for lane in lanes) if with_versions else ()
+    return Plan(now, rooms, frozenset(full), tuple(busy), probes, is_complete, versions_of)
 
 
 def look(conn: Connection, asked: Plan) -> Found:
@@ -87,6 +91,7 @@ def look(conn: Connection, asked: Plan) -> Found:
             found.rows.setdefault(want.endpoint_id, []).extend(stored.read_row(conn, want, asked.now))
     for endpoint_id, read_by in asked.probes.items():
         found.probes[endpoint_id] = _candidates(conn, endpoint_id, read_by)
+    found.versions = read_versions(conn, asked.versions_of)
     for want in wants:
         if len(found.rows.get(want.endpoint_id, ())) >= want.most:
             found.more.add(want.endpoint_id)

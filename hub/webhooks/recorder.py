@@ -110,6 +110,12 @@ class Recorder:
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
 
+    async def commit_now(self) -> None:
+        """Commit what there is, and wait until that and what was on its way is stored."""
+        self.flush()
+        if self._commits:
+            await asyncio.wait(self._commits)
+
     async def drain(self) -> None:
         """Wait until everything is committed."""
         self.flush()

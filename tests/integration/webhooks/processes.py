@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,9 @@ from typing import Any
 
 from hub.clock import SystemClock
 from hub.core.commands import CallbackTarget
+from hub.core.events import EventType
 from hub.core.ids import render
+from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
 from hub.webhooks.records import ReplayFilter
 from tests.integration.webhooks.world import World, world
 
@@ -56,6 +58,7 @@ async def _serve(settings: dict[str, Any], channel: socket.socket) -> None:
         lookup=Lookup(settings["names"]),
         keep_names_seconds=settings["keep_names_seconds"],
         lease_seconds=settings["lease_seconds"],
+        formats=[Poisonous()],
     ) as hub:
         dialled = await _trap(settings["trap_port"]) if settings["trap_port"] else []
         say({"up": True})
@@ -113,6 +116,25 @@ async def _obey(hub: World, order: dict[str, Any], say: Any, dialled: list[str])
 def _rss() -> int:
     """Resident bytes of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Poisonous:
+    """A format that one event stops the process with: as a fault in a library would."""
+
+    name = "poisonous"
+
+    def takes(self, event: EventType) -> bool:
+        return True
+
+    def render(
+        self, endpoint: EndpointView, event: EventView, delivery: DeliveryView, secrets: Secrets, now: int
+    ) -> RenderedRequest:
+        if b"poison" in event.data:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return RenderedRequest("POST", endpoint.url, (), event.data)
+
+    def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        return Outcome(status < 300)
 
 
 class Lookup:
@@ -178,7 +200,10 @@ class Process:
 
     async def says(self) -> dict[str, Any]:
         """The next thing it says; empty when it is dead."""
-        line = await self.reader.readline()
+        try:
+            line = await self.reader.readline()
+        except ConnectionError:
+            return {}
         message: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
         self.published += message.get("published", [])
         return message

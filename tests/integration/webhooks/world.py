@@ -142,6 +142,7 @@ async def world(
     formats: Sequence[WebhookFormat] = (),
     reader_threads: int = 2,
     lease_seconds: float = 15.0,
+    keep_events_days: float = 30.0,
 ) -> AsyncIterator[World]:
     """Open a database and run the delivery loop over it. With `account_id` given, the account is there already."""
     clock = clock or SystemClock(factor)
@@ -152,7 +153,11 @@ async def world(
     known = formats_with(*formats)
     front = Webhooks(db, clock, ids, BOX, known, client, node)
     settings = DeliverySettings(
-        node=f"{node}-{os.urandom(3).hex()}", max_in_flight=max_in_flight, stop_seconds=1.0, lease_seconds=lease_seconds
+        node=f"{node}-{os.urandom(3).hex()}",
+        max_in_flight=max_in_flight,
+        stop_seconds=1.0,
+        lease_seconds=lease_seconds,
+        keep_events_days=keep_events_days,
     )
     deliverer = Deliverer(db, clock, BOX, known, settings, client)
 
