@@ -1,33 +1,25 @@
 """What the world does to a phone, as event payloads: a text comes in, a call is missed, an MMS waits, the cards change."""
 
-import msgspec
-
 from android_emulator.segments import divide
 from android_emulator.sim import InsertedSim
-from device_protocol.codec import sanitise_text
-from device_protocol.limits import FRAME_MAX_BYTES, RECEIVED_TEXT_MAX, SEGMENTS_MAX
+from device_protocol.limits import SEGMENTS_MAX
 from device_protocol.payloads import CallMissed, MmsReceived, SmsReceived
 from device_protocol.wire_types import write_utc
-
-_ENVELOPE_BYTES = 4096
-"""Room for everything of an event frame that is not the text."""
 
 
 def text_received(sender: str, text: str, sim: InsertedSim, at_ms: int, network_ms: int) -> SmsReceived:
     """A text that came in on a card; `at_ms` is the phone's idea of the hub's time, `network_ms` the service centre's stamp.
 
-    NUL and half surrogate pairs become U+FFFD. A text too long for one frame is cut, and says so.
+    What no event holds (NUL, half a surrogate pair, more than a frame) is put right where the event is written.
     """
-    fitting = _fitting(sanitise_text(text))
     return SmsReceived(
         sender=sender,
         received_at=write_utc(at_ms),
         subscription_id=sim.subscription_id,
         slot=sim.slot,
-        text=fitting,
+        text=text,
         service_centre_at=write_utc(network_ms),
-        segments=min(len(divide(fitting)), SEGMENTS_MAX),
-        is_cut=len(fitting) < len(text),
+        segments=min(len(divide(text)), SEGMENTS_MAX),
     )
 
 
@@ -41,10 +33,3 @@ def mms_waits(sender: str | None, subject: str | None, size_bytes: int, sim: Ins
     return MmsReceived(
         write_utc(at_ms), sim.subscription_id, sender=sender, slot=sim.slot, subject=subject, size_bytes=size_bytes
     )
-
-
-def _fitting(text: str) -> str:
-    cut = text[:RECEIVED_TEXT_MAX]
-    while len(msgspec.json.encode(cut)) > FRAME_MAX_BYTES - _ENVELOPE_BYTES:
-        cut = cut[: len(cut) * 9 // 10]
-    return cut

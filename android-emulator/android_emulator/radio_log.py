@@ -47,6 +47,11 @@ class RadioLog:
             pass
         while self._serve(timeout=0):
             pass
+        for key in list(self._ready.get_map().values()):
+            if isinstance(key.data, _Phone):
+                key.data.connection.close()
+        self._ready.close()
+        self._door.close()
         os.close(self._file)
 
     def _serve(self, timeout: float | None) -> bool:

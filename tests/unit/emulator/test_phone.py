@@ -205,7 +205,8 @@ async def test_in_airplane_mode_jobs_are_refused_and_accepted_ones_wait() -> Non
         on.phone.release()
         await on.hub.text("+14155550198", "Refused")
         await on.hub.until(lambda: bool(on.hub.device.frames(Refused)))
-        assert on.air.aired == []
+        await on.phone.until(lambda: bool(on.phone.handset.session.goes), "permission has come")
+        assert [job.state for job in on.phone.jobs()] == [JobState.ACCEPTED]
         await on.phone.set_service(Service.IN_SERVICE)
         await on.phone.wait_sent(CUSTOMER)
 

@@ -28,14 +28,17 @@ async def test_a_half_open_connection_is_given_up_after_the_silence_the_protocol
         connections = on.phone.uplink.connections
         on.phone.go_deaf()
         await on.phone.receive_text(CUSTOMER, "into the void")
+        await on.hub.text(CUSTOMER, "into the void too")
         on.phone.clock.fall_asleep(111)
         on.phone.tick()
         assert on.phone.uplink.connections == connections
         on.phone.clock.fall_asleep(1.5)
         on.phone.tick()
         await on.phone.wait_reconnected(connections)
+        await on.phone.wait_sent(CUSTOMER)
         await on.phone.wait_acknowledged()
         assert received_texts(on.hub) == ["into the void"]
+        assert len(on.hub.device.frames(Accepted)) == 1
 
 
 async def test_a_ping_goes_out_every_45_seconds_and_keeps_the_connection() -> None:

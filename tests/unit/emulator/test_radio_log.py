@@ -1,14 +1,19 @@
 import asyncio
+import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from android_emulator.air import Segment, SocketAir, read_log
+from android_emulator.radio_log import RadioLog
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +91,31 @@ async def test_a_lost_log_is_an_error_not_a_sent_text(tmp_path: Path) -> None:
             await air.carry(segment("into the void"))
     await air.aclose()
     assert [aired.text for aired in read_log(tmp_path / "air.jsonl")] == ["heard"]
+
+
+def test_what_was_given_before_the_stop_is_written_and_on_disk_before_it_is_confirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ringing, stop = socket.socketpair()
+    log = RadioLog(tmp_path / "air.jsonl", tmp_path / "air.sock", [stop])
+    phone = socket.socket(socket.AF_UNIX)
+    phone.connect(str(tmp_path / "air.sock"))
+    for number in range(20):
+        phone.sendall(msgspec.json.encode(segment(f"text {number}")) + b"\n")
+    ringing.send(b"!")
+    confirmed_before_disk: list[bool] = []
+
+    def fsync(file: int) -> None:
+        readable, _, _ = select.select([phone], [], [], 0)
+        confirmed_before_disk.append(bool(readable))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    log.run()
+    assert len(read_log(tmp_path / "air.jsonl")) == 20
+    assert confirmed_before_disk == [False]
+    assert phone.recv(1000) == b"ok\n" * 20
+    for end in (phone, ringing, stop):
+        end.close()
 
 
 def test_a_torn_last_line_was_never_confirmed(tmp_path: Path) -> None:
