@@ -137,7 +137,7 @@ class Ledger:
             entry,
             kind_of(word, decision),
             actor,
-            facts_of(word, decision, tries=row.tries, retry_at=row.due_at, segments=row.segments) | more_facts,
+            facts_of(word, decision, row) | more_facts,
             at=at,
             moved=(before.status, decision.new_status) if decision.transitions else None,
             is_applied=decision.is_applied,
@@ -149,7 +149,7 @@ class Ledger:
     def refuse(self, entry: Entry, word: Word, actor: Actor, why_not: str) -> None:
         """Keep a word on the timeline without letting it change anything."""
         decision = Decision(view=entry.view, is_applied=False, why_not=why_not)
-        facts = facts_of(word, decision, tries=0, retry_at=None, segments=entry.row.segments)
+        facts = facts_of(word, decision, entry.row)
         self.tell(entry, kind_of(word, decision), actor, facts, at=_time_of(word, self.tx.now), is_applied=False)
 
     def tell(

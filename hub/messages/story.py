@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.core import moves, reports, results
-from hub.core.clock import UtcMs
 from hub.core.commands import CancelRequest, ReplayDeadLetter
 from hub.core.folding import Decision, Word
 from hub.core.segments import ON_AIR, UNKNOWN
 from hub.core.status import Status
 from hub.core.timeline import Kind
+from hub.storage.messages import MessageRow
 
 _OF_STATUS: Mapping[Status, Kind] = {
     Status.QUEUED: Kind.RELEASED,
@@ -82,8 +82,8 @@ def _keeps_its_kind(word: Word, decision: Decision) -> bool:
     return isinstance(word, _ALWAYS_OWN) and decision.new_status in (Status.QUEUED, Status.RETRIED)
 
 
-def facts_of(word: Word, decision: Decision, *, tries: int, retry_at: UtcMs | None, segments: int) -> dict[str, Any]:
-    """The facts of the row, without those that are not known. `retry_at` is when a retried message goes again."""
+def facts_of(word: Word, decision: Decision, row: MessageRow) -> dict[str, Any]:
+    """The facts of the row about a message as it stands after the word, without those that are not known."""
     facts: dict[str, Any] = {"why_not": decision.why_not}
     if isinstance(word, reports.JobWord):
         facts |= {"device_id": word.device_id, "submission": word.submission} | _of_report(word)
@@ -93,7 +93,7 @@ def facts_of(word: Word, decision: Decision, *, tries: int, retry_at: UtcMs | No
         facts |= {"by": word.by, "device_id": decision.view.device_id}
     if decision.reason is not None:
         facts["reason"] = decision.reason
-    facts |= _of_outcome(decision, tries, retry_at, segments)
+    facts |= _of_outcome(decision, row)
     return {name: value for name, value in facts.items() if value is not None}
 
 
@@ -114,16 +114,16 @@ def _of_failure(word: reports.SubmitReport) -> dict[str, Any]:
     return {"reason": reason, "code": word.code, "network_code": word.network_code}
 
 
-def _of_outcome(decision: Decision, tries: int, retry_at: UtcMs | None, segments: int) -> dict[str, Any]:
+def _of_outcome(decision: Decision, row: MessageRow) -> dict[str, Any]:
     match decision.new_status if decision.transitions else None:
         case Status.RETRIED:
-            return {"next_at_ms": retry_at, "tries": tries or None}
+            return {"next_at_ms": row.due_at, "tries": row.tries or None}
         case Status.DEAD_LETTER:
-            return {"tries": tries or None}
+            return {"tries": row.tries or None}
         case Status.FAILED:
             letters = set(decision.view.segments.letters)
             return {"is_safe": not letters & (ON_AIR | {UNKNOWN}) and decision.reason != "outcome_unknown"}
         case Status.SENT:
-            return {"segments": len(decision.view.segments.letters) or segments}
+            return {"segments": len(decision.view.segments.letters) or row.segments, "line_id": row.line_id}
         case _:
             return {}
