@@ -22,6 +22,10 @@ for _name in [name for name in os.environ if name.startswith("HUB_") and not nam
 structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
+# Without this every line is drawn in colour for a console nobody reads, which costs more than what is tested.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the hub does."""
