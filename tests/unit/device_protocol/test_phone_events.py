@@ -32,7 +32,7 @@ from device_protocol.phone_side import http_retry_delay, reconnect_delay
 from device_protocol.phone_store import PutEvent, PutFacts
 from device_protocol.states import SessionState
 from device_protocol.wire_types import write_utc
-from tests.unit.device_protocol.phone_kit import HUB_TIME, PhoneKit, a_job
+from tests.unit.device_protocol.phone_kit import HUB_TIME, SIM, PhoneKit, a_job
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ def test_the_counter_is_on_disk_before_hello_is_said() -> None:
     (hello,) = kit.said
     assert isinstance(hello, Hello)
     assert (hello.connect, hello.stream, hello.oldest_held, hello.next) == (1, "s", 1, 1)
+    assert (hello.sims, hello.permissions) == ((SIM,), {"SEND_SMS": True})
     assert kit.store.facts().connect == 1
     kit.connect()
     assert kit.store.facts().connect == 2
@@ -167,12 +168,13 @@ def test_a_new_stream_keeps_numbers_and_sends_everything_held_again(phone: Phone
     assert numbers(phone.said) == [1, 2, 3]
 
 
-def test_a_stale_counter_on_a_living_connection_means_an_older_store(phone: PhoneKit) -> None:
+@pytest.mark.parametrize("told", [2, 9])
+def test_a_stale_counter_on_a_living_connection_means_an_older_store(phone: PhoneKit, told: int) -> None:
     phone.permit()
     phone.connect()
-    phone.hear(Bye(4006, "stale_hello", connect=9))
+    phone.hear(Bye(4006, "stale_hello", connect=told))
     facts = phone.store.facts()
-    assert (facts.connect, facts.is_diverged) == (9, True)
+    assert (facts.connect, facts.is_diverged) == (told, True)
     assert phone.state() is JobState.UNCERTAIN
     assert phone.events() == ["sms:uncertain"]
 
@@ -296,6 +298,14 @@ def test_ping_every_45_seconds_and_the_clock_from_pong(phone: PhoneKit) -> None:
     assert phone.session.offset == offset, "an older pong says nothing"
 
 
+def test_before_welcome_nothing_is_pinged() -> None:
+    kit = PhoneKit()
+    kit.connect()
+    kit.now = PING_SECONDS * 1000
+    kit.tick()
+    assert kit.said == ()
+
+
 def test_silence_is_the_end(phone: PhoneKit) -> None:
     phone.now = DEAD_SECONDS * 1000 - 1
     phone.tick()
@@ -303,6 +313,7 @@ def test_silence_is_the_end(phone: PhoneKit) -> None:
     phone.now += 1
     phone.tick()
     assert phone.closed is SILENT
+    assert phone.said == (Bye(4008, "silent"),)
     phone.tick()
     assert phone.said == ()
 

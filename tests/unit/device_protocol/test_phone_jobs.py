@@ -279,18 +279,30 @@ def test_a_job_the_radio_was_never_called_for_failed(phone: PhoneKit) -> None:
     at_radio(phone)
     phone.do(phone.rules.radio_refused(phone.session, phone.store, REF, "no_such_sim", 0))
     assert phone.state() is JobState.FAILED
+    assert [frame.n for frame in phone.said if isinstance(frame, Event)] == [1]
     event = phone.store.events(1, 1)[0]
     assert decode_payload(event.event_type, event.payload) == SmsFailed("m", 1, reason="no_such_sim")
+
+
+def test_only_a_job_at_the_radio_can_be_refused_by_it(phone: PhoneKit) -> None:
+    phone.permit()
+    for ref in (REF, JobRef("other", 1)):
+        assert phone.rules.radio_refused(phone.session, phone.store, ref, "no_such_sim", 0).writes == ()
+    phone.submit(REF)
+    assert phone.rules.radio_refused(phone.session, phone.store, JobRef("m", 2), "no_such_sim", 0).writes == ()
 
 
 def test_a_radio_that_never_answers_leaves_the_job_uncertain(phone: PhoneKit) -> None:
     at_radio(phone)
     phone.now = RESULT_SECONDS * 1000 - 1
+    phone.session = replace(phone.session, heard_at=phone.now)
     phone.tick()
     assert phone.state() is JobState.SUBMITTING
+    phone.session = replace(phone.session, heard_at=phone.now)
     phone.now += 1
     phone.tick()
     assert phone.state() is JobState.UNCERTAIN
+    assert [frame.event_type for frame in phone.said if isinstance(frame, Event)] == ["sms:uncertain"]
 
 
 @pytest.mark.parametrize(

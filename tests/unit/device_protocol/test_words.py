@@ -57,6 +57,7 @@ def test_a_superseded_phone_comes_back_and_so_does_one_with_a_code_it_does_not_k
     [
         ("Blau ", "+49 170 123-4711", "blau/4711"),
         (None, None, "/"),
+        ("a", "٤٧١١", "a/"),
         ("o2", "12", "o2/12"),
         ("X" * 500, None, "x" * 100 + "/"),
     ],
