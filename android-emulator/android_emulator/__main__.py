@@ -13,7 +13,7 @@ from pathlib import Path
 from android_emulator.air import Air, MemoryAir, SocketAir, read_log
 from android_emulator.cell_network import CellNetwork
 from android_emulator.clock import PhoneClock
-from android_emulator.console import Console
+from android_emulator.console import Console, typed_lines
 from android_emulator.failpoints import Failpoints
 from android_emulator.fleet import Fleet
 from android_emulator.hub_client import HubError, HubUnreachableError
@@ -161,9 +161,13 @@ async def run_link(options: argparse.Namespace) -> None:
     host, _, port = options.target.rpartition(":")
     async with BadLink(host or "127.0.0.1", int(port)) as link:
         say(f"listening on 127.0.0.1:{link.port}, towards {options.target}")
-        while word := (await asyncio.to_thread(sys.stdin.readline)).strip():
-            await _bend(link, word)
-            say(f"done: {word}; {link.open_connections} connections")
+        async for words in typed_lines():
+            try:
+                await _bend(link, words)
+            except ValueError as error:
+                say(f"error: {error}")
+            else:
+                say(f"done: {words}; {link.open_connections} connections")
         await asyncio.Event().wait()
 
 

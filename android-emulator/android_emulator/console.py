@@ -15,14 +15,32 @@ Each line is answered `done: …` once what it says is on the phone's disk, or `
 """
 
 import asyncio
+import os
+import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from android_emulator.phone import EmulatedPhone
 from android_emulator.radio import Service
 
 _SERVICES: Final = {"on": Service.IN_SERVICE, "none": Service.NO_SERVICE, "off": Service.OFF}
+
+
+async def typed_lines() -> AsyncIterator[str]:
+    """Lines of standard input that are not empty, until it ends; no thread is left waiting when this is cancelled."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or sys.stdin.isatty()):
+        return  # a file or /dev/null: nobody types there
+    reader = asyncio.StreamReader(limit=1 << 20)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        while line := await reader.readline():
+            if text := line.decode(errors="replace").strip():
+                yield text
+    finally:
+        transport.close()
 
 
 class Console:
@@ -46,16 +64,10 @@ class Console:
 
     async def run(self) -> None:
         """Until `quit`, or the end of standard input."""
-        reader = asyncio.StreamReader(limit=1 << 20)
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        try:
-            while line := (await reader.readline()).decode(errors="replace").strip():
-                if line == "quit":
-                    return
-                self._say(await self.carry_out(line))
-        finally:
-            transport.close()
+        async for line in typed_lines():
+            if line == "quit":
+                return
+            self._say(await self.carry_out(line))
 
     async def carry_out(self, line: str) -> str:
         """One line; the answer."""

@@ -108,9 +108,13 @@ class Fleet:
             if done % 500 == 0 or done == len(self.phones):
                 self._say(f"{done} of {len(self.phones)} phones")
 
-        async with asyncio.TaskGroup() as group:
-            for phone in self.phones:
-                group.create_task(take_turn(phone))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for phone in self.phones:
+                    group.create_task(take_turn(phone))
+        except ExceptionGroup as errors:
+            # What stops one phone stops them all the same way: one of the errors says it.
+            raise errors.exceptions[0] from errors
 
     async def _tick_for_ever(self) -> None:
         while True:

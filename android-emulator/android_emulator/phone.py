@@ -30,7 +30,7 @@ from android_emulator.observation import ObservedPhone
 from android_emulator.radio import Radio, Service
 from android_emulator.radio_outcomes import OutcomeScript
 from android_emulator.sim import InsertedSim, SimCard, SimTray
-from android_emulator.store import DurableStore, Store, VolatileStore
+from android_emulator.store import DurableStore, Store, VolatileStore, jump_numbers
 from android_emulator.uplink import Timing, Transport, Uplink, describe
 from android_emulator.websocket import open_websocket
 from device_protocol.codec import encode
@@ -292,6 +292,10 @@ class EmulatedPhone(ObservedPhone):
     def release(self) -> None:
         """Send what `misbehaviour` held back, and hold back nothing more."""
         self.handset.say(*self.misbehaviour.release())
+
+    def jump_numbers(self, by: int) -> None:
+        """Skip event numbers, as a phone whose log lost rows would."""
+        jump_numbers(self.store, by)
 
     async def say_stale_hello(self) -> Closed:
         """Say the hello of the present connection once more, on a socket of its own, as a delayed packet would; how that ends."""

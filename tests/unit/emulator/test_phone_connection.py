@@ -5,7 +5,7 @@ import pytest
 from android_emulator.link import BadLink, Direction
 from android_emulator.misbehaviour import Misbehaviour
 from android_emulator.phone import EmulatedPhone
-from android_emulator.store import VolatileStore, jump_numbers
+from android_emulator.store import VolatileStore
 from android_emulator.uplink import Timing
 from device_protocol.frames import Accepted, Event, Hello, JobState, Ping, Refused
 from tests.unit.emulator.fake_hub import fake_hub
@@ -102,7 +102,7 @@ async def test_numbers_that_jump_become_a_gap_that_is_told() -> None:
     async with scene() as on:
         await on.phone.receive_text(CUSTOMER, "text 1")
         await on.phone.wait_acknowledged()
-        jump_numbers(on.phone.store, 5)
+        on.phone.jump_numbers(5)
         await on.phone.receive_text(CUSTOMER, "text 7")
         await on.phone.wait_acknowledged()
         assert [(gap.first, gap.last) for gap in on.hub.device.gaps] == [(2, 6)]
