@@ -1,12 +1,15 @@
 """What every test may ask for: a database of each kind, a clock that stands still, ids that repeat."""
 
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
 
 from hub.core.ids import IdSource
 from hub.storage.database import Database
@@ -18,12 +21,12 @@ for _name in [name for name in os.environ if name.startswith("HUB_") and not nam
     del os.environ[_name]
 
 
-# One line a message: structlog's default draws every traceback with all its variables, a tenth of a second each.
-structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
-
-
-# Without this every line is drawn in colour for a console nobody reads, which costs more than what is tested.
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+# One line a message, and only warnings: structlog's default draws in colour, for a console nobody reads, every traceback with all
+# its variables, which costs more than what is tested.
+structlog.configure(
+    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+)
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +102,15 @@ def db(database_url: str, clock: FakeClock, ids: IdSource) -> Iterator[Database]
     refuse_nul(database)
     yield database
     database.close()
+
+
+@pytest.fixture
+def every_log_line() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged while the test runs, down to the finest level."""
+    quiet = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    try:
+        with structlog.testing.capture_logs() as lines:
+            yield lines
+    finally:
+        structlog.configure(wrapper_class=quiet)

@@ -311,8 +311,8 @@ class Deliverer:
     def _committed(self, lanes: Iterable[Lane]) -> None:
         """Outcomes are stored: what waited for that may start. Read by key, the next of a key is seen only now."""
         for lane in lanes:
-            if lane.endpoint.read_by == "key":
-                lane.has_more = True
+            if lane.endpoint.read_by == "key" or lane.looks_after_commit:
+                lane.has_more, lane.looks_after_commit = True, False
         self._let_in()
         for lane in list(self._keeper.lanes.values()):
             if lane.ready[0] or lane.ready[1] or lane.has_more:

@@ -56,6 +56,8 @@ class Lane:
     """Another process owns it."""
     has_more: bool = False
     """The last fetch brought as much as was asked for: there is probably more due."""
+    looks_after_commit: bool = False
+    """Something fetched was left where it is until outcomes of this lane are committed."""
     last_used: float = 0.0
     """On the machine's monotonic clock, as `sampled_at`: when a receiver's clock was last looked at."""
     sampled_at: float = 0.0
@@ -160,6 +162,9 @@ class Lane:
                 if self.endpoint.read_by == "number" and self.unrecorded.get(due.id) is not None:
                     break  # the first of all is to be tried again: what follows waits for it
                 continue
+            if self._waits_for_commit(due):
+                self.looks_after_commit = True
+                continue
             waits_until = self._waits_until(due, now)
             if waits_until is not None:
                 parked.append(Parked(waits_until, due.id))
@@ -169,13 +174,20 @@ class Lane:
                 self._make_ready(due)
         return parked
 
+    def _waits_for_commit(self, due: Due) -> bool:
+        """The one ahead is over, which the database did not know yet: who is the first of the key now shows only after the commit."""
+        return (
+            due.order_key not in self._open_keys
+            and due.ahead_id in self.unrecorded
+            and self.unrecorded[due.ahead_id] is None
+        )
+
     def _waits_until(self, due: Due, now: UtcMs) -> UtcMs | None:
         """Until when it waits for one ahead that is neither in this lane's hands nor over."""
         if due.ahead_id is None or due.order_key in self._open_keys:
             return None
         if due.ahead_id in self.unrecorded:
-            again_at = self.unrecorded[due.ahead_id]
-            return None if again_at is None else again_at + 1
+            return (self.unrecorded[due.ahead_id] or now) + 1
         if due.ahead_state == HELD:
             return now + HELD_AHEAD_MS
         return max(due.ahead_due_at or now, due.due_at) + 1

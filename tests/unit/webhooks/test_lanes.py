@@ -133,6 +133,18 @@ def test_order_holds_and_everything_is_done(read_by: ReadBy, data: st.DataObject
     assert not here.behind
 
 
+def test_who_follows_an_unwritten_end_is_seen_only_after_the_commit() -> None:
+    table, here = Table([Row(number, "m1", 0, 0) for number in (1, 2, 3)]), lane("due")
+    here.fetched(table.read("due", 10, set(), 2, 0), 10)
+    for again_at in (None, 900):
+        due = here.take(20)
+        assert due is not None
+        here.answered(due, again_at, 5)
+    assert here.fetched(table.read("due", 30, set(here.known()), 2, 0), 30) == []
+    assert here.take(30) is None, "the third stood behind the first, which is over, but the second is to be tried again"
+    assert here.looks_after_commit
+
+
 def check_start(table: Table, here: Lane, due: Due, unwritten: list[tuple[Row, int | None]]) -> None:
     """What starts is alone in its key, and everything before it in the key is over."""
     if not due.order_key:

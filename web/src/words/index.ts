@@ -1,9 +1,9 @@
-/** Every text a person reads, in one file, so that it can be translated.
+/** Every text a person reads, in one folder (a file for each area of the dashboard), so that it can be translated.
  *
  * Plain, short, present. A failure says what happened, why, whether it is safe, and what to do. We say text, phone, SIM, number, segment.
  */
 
-import type { IconName } from "./icons";
+import type { IconName } from "../icons";
 
 export type MessageState =
   | "scheduled" | "queued" | "dispatched" | "retried" | "sent" | "delivered" | "uncertain"
