@@ -33,14 +33,15 @@ from hub.registry import dialects, phone_transports, refuse_double_claims
 from hub.services import EffectRunner, Services
 from hub.storage.database import Database
 from hub.storage.facts import find_fact, put_facts
-from hub.storage.high_water import highest_id_ms
 from hub.storage.loops import storage_loops
-from hub.storage.migrate import migrate
 from hub.storage.transaction import Done, Tx
 from hub.webhooks.loops import open_webhooks, webhook_loops
 from hub.workers import Workers
 
 log = get_logger("app")
+
+GOODBYE_SECONDS = 2.0
+"""How long a stop waits for phones to be told: uvicorn closes their sockets after that, whatever stands in their outboxes."""
 
 
 def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = None) -> Services:
@@ -60,8 +61,7 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
         writer_queue=config.writer_queue,
         writer_window_ms=config.writer_window_ms,
     )
-    migrate(config.storage_url)
-    ids.raise_to(db.read_now(highest_id_ms))
+    db.migrate()
     db.writer.on_effects = effects
     live = Live()
     services = Services(
@@ -149,10 +149,10 @@ class Hub:
             scope["path_params"] = {}
             await app(scope, receive, send)
 
-    def before_stop(self) -> None:
-        """The server is about to stop: end what would otherwise stay open for ever."""
+    async def before_stop(self) -> None:
+        """The server is about to stop: end what would otherwise stay open for ever, phones with a goodbye."""
         self.services.live.close()
-        self.services.sessions.close_all("restarting", "The hub goes down and comes back.")
+        await self.services.sessions.say_goodbye("The hub goes down and comes back.", GOODBYE_SECONDS)
 
     def _background_loops(self) -> list[Worker]:
         services = self.services

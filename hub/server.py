@@ -13,7 +13,7 @@ Why each setting is what it is:
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import uvicorn
@@ -43,19 +43,19 @@ def listening_socket(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """uvicorn's server that tells the application first, so that streams and long polls end before it waits for them."""
 
-    def __init__(self, config: uvicorn.Config, before_stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, before_stop: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._before_stop = before_stop
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, end what is open, wait for what is under way."""
-        self._before_stop()
+        await self._before_stop()
         await super().shutdown(sockets)
 
 
 def make_server(
     app: ASGIApp,
-    before_stop: Callable[[], None],
+    before_stop: Callable[[], Awaitable[None]],
     *,
     shutdown_seconds: float,
     certificate: Path | None = None,

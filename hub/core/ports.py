@@ -3,13 +3,13 @@
 A format is pure: it turns an event into the bytes of a request and reads an answer. The loops that send live elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.effects import ClosePhone, ToPhone
+from hub.core.effects import ClosePhone, Effect, ToPhone
 from hub.core.events import EventType
 
 
@@ -138,6 +138,10 @@ class PhoneSessions(Protocol):
         """Close every session of this process; returns how many there were."""
         ...
 
+    async def say_goodbye(self, reason: str, patience_seconds: float) -> None:
+        """Close every session because the process stops, and wait until they are gone, or for so long."""
+        ...
+
     def is_online(self, device_id: str) -> bool:
         """Whether the phone has a session here that has been welcomed."""
         ...
@@ -160,6 +164,18 @@ class PhoneSessions(Protocol):
 
     def close_phone(self, effect: ClosePhone) -> bool:
         """`close`, as the effect asks for it."""
+        ...
+
+
+class Effects(Protocol):
+    """Where the loops say which effects they want to hear of after a commit."""
+
+    def on(self, kind: type[Any], handler: Callable[[Any], None]) -> None:
+        """Call `handler` with each effect of this kind."""
+        ...
+
+    def __call__(self, effects: Sequence[Effect]) -> None:
+        """Carry these out."""
         ...
 
 

@@ -1,19 +1,14 @@
 """The background loops of texts."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from hub.config import Config
 from hub.core.clock import Clock
 from hub.core.effects import WakeAt, WakeDispatch
-from hub.core.ports import PhoneSessions, Worker
+from hub.core.ports import Effects, PhoneSessions, Worker
 from hub.messages.dispatcher import Dispatcher, OfferLimits
 from hub.messages.timers import Timers, TimerSettings
 from hub.storage.database import Database
-
-
-class _Effects(Protocol):
-    def on(self, kind: type[Any], handler: Callable[[Any], None]) -> None: ...
 
 
 class _Parts(Protocol):
@@ -29,7 +24,7 @@ class _Parts(Protocol):
     def db(self) -> Database: ...
 
     @property
-    def effects(self) -> _Effects: ...
+    def effects(self) -> Effects: ...
 
     @property
     def sessions(self) -> PhoneSessions: ...

@@ -9,6 +9,7 @@ A phone that does not empty its outbox is cut, with the reason in the log: it co
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -93,6 +94,7 @@ class Sessions:
         self._live: dict[str, Session] = {}
         self._greetings: dict[str, list[Greeting]] = {}
         self._is_closing = False
+        self._empty = asyncio.Event()
 
     # --- for transports
 
@@ -132,6 +134,8 @@ class Sessions:
         """The session is over; does nothing when another one has taken its place."""
         if self._live.get(session.device_id) is session:
             del self._live[session.device_id]
+            if not self._live:
+                self._empty.set()
 
     def find(self, device_id: str, session_no: int) -> Session | None:
         """The live session with this number."""
@@ -164,6 +168,17 @@ class Sessions:
         for session in sessions:
             session.end(_BY_WORD.get(code, HUB_ERROR), reason)
         return len(sessions)
+
+    async def say_goodbye(self, reason: str, patience_seconds: float) -> None:
+        """Close every session because the process stops, and wait until they are gone, or for so long."""
+        self._empty.clear()
+        if self.close_all(reason) == 0:
+            return
+        try:
+            async with asyncio.timeout(patience_seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            log.info("phones were still connected when the hub stopped", phones=self.count)
 
     def is_online(self, device_id: str) -> bool:
         """Whether the phone has a session here that has been welcomed."""

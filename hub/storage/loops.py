@@ -1,20 +1,12 @@
 """The background loops of the storage engine."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from hub.config import Config
-from hub.core.effects import Effect
-from hub.core.ports import PhoneSessions, Worker
+from hub.core.ports import Effects, PhoneSessions, Worker
 from hub.storage.database import Database
 from hub.storage.hints import KINDS, Hints
 from hub.storage.retention import Retention
-
-
-class _Effects(Protocol):
-    def on(self, kind: type[Any], handler: Callable[[Any], None]) -> None: ...
-
-    def __call__(self, effects: Sequence[Effect]) -> None: ...
 
 
 class _Parts(Protocol):
@@ -27,7 +19,7 @@ class _Parts(Protocol):
     def db(self) -> Database: ...
 
     @property
-    def effects(self) -> _Effects: ...
+    def effects(self) -> Effects: ...
 
     @property
     def sessions(self) -> PhoneSessions: ...

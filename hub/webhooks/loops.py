@@ -1,14 +1,14 @@
 """Wiring: what the hub makes of webhooks when it starts."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hub.accounts.secretbox import SecretBox
 from hub.config import Config
 from hub.core.effects import WakeDelivery
 from hub.core.ids import IdSource
-from hub.core.ports import WebhookFormat, Worker
+from hub.core.ports import Effects, WebhookFormat, Worker
 from hub.storage.database import Database
 from hub.webhooks.client import HttpClient
 from hub.webhooks.deliver import Deliverer
@@ -19,10 +19,6 @@ from hub.webhooks.resolver import Resolver
 from hub.webhooks.settings import DeliverySettings
 from hub.webhooks.targets import Guard
 from hub.webhooks.tries import OnTexts
-
-
-class _Effects(Protocol):
-    def on(self, kind: type[Any], handler: Callable[[Any], None]) -> None: ...
 
 
 class _Parts(Protocol):
@@ -38,7 +34,7 @@ class _Parts(Protocol):
     def db(self) -> Database: ...
 
     @property
-    def effects(self) -> _Effects: ...
+    def effects(self) -> Effects: ...
 
     @property
     def secrets(self) -> SecretBox: ...

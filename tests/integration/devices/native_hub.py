@@ -23,7 +23,7 @@ from hub.core.ids import IdSource
 from hub.phones.native import PHONE_TRANSPORT
 from hub.phones.native.loops import PresenceLoop
 from hub.phones.sessions import Sessions
-from hub.server import listening_socket, make_server
+from hub.server import Server, listening_socket, make_server
 from hub.storage.database import Database
 from tests.fakes import FakeClock
 from tests.integration.api.hub_api import make_services
@@ -46,6 +46,7 @@ class NativeHub:
         self.loop = PresenceLoop(self.services, self.sessions)
         self.port = 0
         self.http: httpx.AsyncClient
+        self.server: Server
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[NativeHub]:
@@ -56,7 +57,7 @@ class NativeHub:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await (sockets[scope["path"]] if scope["type"] == "websocket" else starlette)(scope, receive, send)
 
-        server = make_server(app, self._stop, shutdown_seconds=5)
+        self.server = server = make_server(app, self._stop, shutdown_seconds=5)
         listener = listening_socket("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -69,8 +70,8 @@ class NativeHub:
                 await serving
                 listener.close()
 
-    def _stop(self) -> None:
-        self.sessions.close_all("the test ends")
+    async def _stop(self) -> None:
+        await self.sessions.say_goodbye("the test ends", 2)
 
     # --- coming in
 
