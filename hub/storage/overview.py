@@ -6,10 +6,11 @@ table holds.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, and_, bindparam, case, func, select, text
+from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, distinct, func, or_, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from hub.core.clock import UtcMs
@@ -35,6 +36,12 @@ class StateCount(msgspec.Struct, frozen=True):
     """Of these, how many a phone held at some time."""
     sent: int
     """Of these, how many the network took."""
+    peers: int
+    """Different numbers among them."""
+    first_id: str
+    first_device_id: str | None
+    last_device_id: str | None
+    """Smallest and largest id of the phones that had them: the same = all were on that one."""
 
 
 class BucketCount(msgspec.Struct, frozen=True):
@@ -67,7 +74,24 @@ class PhoneCount(msgspec.Struct, frozen=True):
     sent_day: int = 0
     failed_day: int = 0
     waiting: int = 0
+    """In the hub, for one of its lines, offered to nobody."""
+    pinned: int = 0
+    """Of these, how many ask for this phone or one of its lines: only a person moves them."""
+    on_phone: int = 0
+    """Held by the phone, or being offered to it."""
     oldest_at: UtcMs | None = None
+
+
+class LagRow(NamedTuple):
+    """How long the deliveries of one webhook made in one span of time waited."""
+
+    endpoint_id: str
+    bucket: int
+    """Which span: created_at // span."""
+    events: int
+    usual: int
+    """Milliseconds from the event to the end of its delivery (now, for what still waits), on the average."""
+    worst: int
 
 
 def _in_range() -> ColumnElement[bool]:
@@ -76,6 +100,7 @@ def _in_range() -> ColumnElement[bool]:
         _MESSAGE.c.id >= bindparam("first_id"),
         _MESSAGE.c.id < bindparam("last_id"),
         _MESSAGE.c.direction == "mt",
+        or_(bindparam("device_id", type_=Text).is_(None), _MESSAGE.c.device_id == bindparam("device_id", type_=Text)),
     )
 
 
@@ -90,6 +115,10 @@ _BY_STATE = (
         func.count().label("count"),
         _how_many(_MESSAGE.c.bound_at.is_not(None)).label("bound"),
         _how_many(_MESSAGE.c.sent_at.is_not(None)).label("sent"),
+        func.count(distinct(_MESSAGE.c.peer)).label("peers"),
+        func.min(_MESSAGE.c.id).label("first_id"),
+        func.min(_MESSAGE.c.device_id).label("first_device_id"),
+        func.max(_MESSAGE.c.device_id).label("last_device_id"),
     )
     .where(_in_range())
     .group_by(_MESSAGE.c.state, _MESSAGE.c.reason)
@@ -113,14 +142,34 @@ _RECEIVED = select(func.count()).where(
     _MESSAGE.c.id >= bindparam("first_id"),
     _MESSAGE.c.id < bindparam("last_id"),
     _MESSAGE.c.direction == "mo",
+    or_(bindparam("device_id", type_=Text).is_(None), _MESSAGE.c.device_id == bindparam("device_id", type_=Text)),
 )
 # The words are written out, not bound: only then does a database see that the partial indexes of unfinished rows hold what is asked
 # for. Both statements walk those indexes alone, however much has ended.
 _WAITING = text(
     """select l.device_id,
-  (select count(*) from message m where m.line_id = l.id and m.state in ('queued', 'retried')) as waiting,
-  (select min(m.id) from message m where m.line_id = l.id and m.state in ('queued', 'retried')) as oldest_id
+  (select count(*) from message m where m.line_id = l.id and m.state in ('queued', 'retried')
+    and m.offered_at is null) as waiting,
+  (select count(*) from message m where m.line_id = l.id and m.state in ('queued', 'retried')
+    and m.offered_at is null and m.is_pinned) as pinned,
+  (select min(m.id) from message m where m.line_id = l.id and m.state in ('queued', 'retried')
+    and m.offered_at is null) as oldest_id
 from line l where l.account_id = :account_id and l.device_id is not null"""
+)
+_ON_PHONES = text(
+    """select d.id, (select count(*) from message m where m.device_id = d.id
+    and m.state in ('queued', 'retried', 'dispatched', 'uncertain') and m.device_id is not null) as held
+from device d where d.account_id = :account_id and d.revoked_at is null"""
+)
+LAG_SAMPLE = 20_000
+"""The newest deliveries of each webhook whose waiting is measured."""
+# Deliveries are numbered in the order they are made: the newest of a webhook are one walk along its index, whatever is behind them.
+_LAG = text(
+    """select endpoint_id, created_at / :span as bucket, count(*) as n,
+  avg(coalesce(done_at, :now) - created_at) as usual, max(coalesce(done_at, :now) - created_at) as worst
+from (select endpoint_id, created_at, done_at from wh_delivery
+  where endpoint_id = :endpoint_id and account_id = :account_id and queue = 0 order by id desc limit :most) newest
+where created_at >= :since and created_at < :until group by endpoint_id, created_at / :span order by 2"""
 )
 _LANES = text(
     """select ep.id as endpoint_id, ep.url, ep.state, lane.failing_since,
@@ -152,31 +201,56 @@ _BY_PHONE = (
 )
 
 
-def _range(account_id: str, since: UtcMs, until: UtcMs) -> dict[str, Any]:
-    return {"account_id": account_id, "first_id": first_id_at(since), "last_id": first_id_at(until)}
+def _range(account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None) -> dict[str, Any]:
+    first, last = first_id_at(since), first_id_at(until)
+    return {"account_id": account_id, "first_id": first, "last_id": last, "device_id": device_id}
 
 
-def count_by_state(conn: Connection, account_id: str, since: UtcMs, until: UtcMs) -> list[StateCount]:
-    """Outbound texts made in a range, by state and reason."""
-    return [StateCount(**row) for row in conn.execute(_BY_STATE, _range(account_id, since, until)).mappings()]
+def count_by_state(
+    conn: Connection, account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None
+) -> list[StateCount]:
+    """Outbound texts made in a range, by state and reason; of one phone, or of all."""
+    values = _range(account_id, since, until, device_id)
+    return [StateCount(**row) for row in conn.execute(_BY_STATE, values).mappings()]
 
 
 def count_by_bucket(
-    conn: Connection, account_id: str, since: UtcMs, until: UtcMs, *, span: int, shift: int
+    conn: Connection,
+    account_id: str,
+    since: UtcMs,
+    until: UtcMs,
+    *,
+    span: int,
+    shift: int,
+    device_id: str | None = None,
 ) -> list[BucketCount]:
     """The same by span of time; `shift` moves the borders (a time zone's offset). All in milliseconds."""
-    values = _range(account_id, since, until) | {"span": span, "shift": shift}
+    values = _range(account_id, since, until, device_id) | {"span": span, "shift": shift}
     return [BucketCount(**row) for row in conn.execute(_BY_BUCKET, values).mappings()]
 
 
-def count_received(conn: Connection, account_id: str, since: UtcMs, until: UtcMs) -> int:
+def count_received(conn: Connection, account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None) -> int:
     """Inbound texts, pictures and missed calls of a range."""
-    return int(conn.execute(_RECEIVED, _range(account_id, since, until)).scalar_one())
+    return int(conn.execute(_RECEIVED, _range(account_id, since, until, device_id)).scalar_one())
 
 
-def delivery_times(conn: Connection, account_id: str, since: UtcMs, until: UtcMs) -> list[int]:
+def delivery_times(
+    conn: Connection, account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None
+) -> list[int]:
     """Milliseconds from due to delivered, of the newest delivered texts of a range, shortest first."""
-    return sorted(conn.execute(_DELIVERY_TIMES, _range(account_id, since, until)).scalars())
+    return sorted(conn.execute(_DELIVERY_TIMES, _range(account_id, since, until, device_id)).scalars())
+
+
+def webhook_lag(
+    conn: Connection, account_id: str, endpoint_ids: Sequence[str], since: UtcMs, until: UtcMs, *, span: int, now: UtcMs
+) -> list[LagRow]:
+    """How long the newest 20,000 deliveries of each webhook made in a range waited, by span of time; replays are left out."""
+    given = {"account_id": account_id, "since": since, "until": until, "span": span, "now": now, "most": LAG_SAMPLE}
+    rows: list[LagRow] = []
+    for endpoint_id in endpoint_ids:
+        found = conn.execute(_LAG, {**given, "endpoint_id": endpoint_id})
+        rows += [LagRow(row[0], int(row[1]), int(row[2]), max(0, int(row[3])), max(0, int(row[4]))) for row in found]
+    return rows
 
 
 def list_lane_states(conn: Connection, account_id: str) -> list[LaneState]:
@@ -190,9 +264,16 @@ def count_by_phone(conn: Connection, account_id: str, now: UtcMs) -> list[PhoneC
     found: dict[str, dict[str, Any]] = {}
     for row in conn.execute(_BY_PHONE, values).mappings():
         found[row["device_id"]] = dict(row)
-    for device_id, waiting, oldest_id in conn.execute(_WAITING, {"account_id": account_id}):
+    for device_id, waiting, pinned, oldest_id in conn.execute(_WAITING, {"account_id": account_id}):
         if waiting:
             known = found.setdefault(device_id, {"device_id": device_id})
             oldest = [at for at in (known.get("oldest_at"), time_of(oldest_id)) if at is not None]
-            known |= {"waiting": known.get("waiting", 0) + waiting, "oldest_at": min(oldest)}
+            known |= {
+                "waiting": known.get("waiting", 0) + waiting,
+                "pinned": known.get("pinned", 0) + pinned,
+                "oldest_at": min(oldest),
+            }
+    for device_id, held in conn.execute(_ON_PHONES, {"account_id": account_id}):
+        if held:
+            found.setdefault(device_id, {"device_id": device_id})["on_phone"] = held
     return [PhoneCount(**found[device_id]) for device_id in sorted(found)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -23,6 +24,7 @@ from hub.dialects.native_v1.fields import (
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, NoQuery, Operation, found
 from hub.dialects.native_v1.pages import id_cursor
 from hub.messages import batches
+from hub.messages.forecast import BatchForecast, forecast_batches
 from hub.messages.views import BatchView
 
 ACTOR = "api"
@@ -47,6 +49,16 @@ class Batch(Model):
     created_at: UtcTime
     paused_at: UtcTime | None
     cancelled_at: UtcTime | None
+    starts_at: Annotated[
+        UtcTime | None, Meta(description="When the first of its texts that wait for their time goes.")
+    ] = None
+    expected_end_at: Annotated[
+        UtcTime | None,
+        Meta(
+            description="When the last is sent, about: from the pace and the budgets of its lines. "
+            "null: nothing waits, it is paused, or nobody can say."
+        ),
+    ] = None
 
 
 class BatchPage(Model):
@@ -66,7 +78,10 @@ class BatchChange(Model):
     waiting: Annotated[Count, Meta(description="Texts that a pause holds, or that were let go on.")]
 
 
-def shown(view: BatchView) -> Batch:
+NOTHING = BatchForecast(waiting=0)
+
+
+def shown(view: BatchView, forecast: BatchForecast = NOTHING) -> Batch:
     """A batch as customers see it."""
     counts = [StateCount(state=Status(state), count=count) for state, count in sorted(view.counts.items())]
     return Batch(
@@ -79,13 +94,20 @@ def shown(view: BatchView) -> Batch:
         created_at=time(view.created_at),
         paused_at=time_or_none(view.paused_at),
         cancelled_at=time_or_none(view.cancelled_at),
+        starts_at=time_or_none(forecast.starts_at),
+        expected_end_at=time_or_none(forecast.ends_at),
     )
+
+
+async def _with_forecast(call: Call[Any, Any], views: Sequence[BatchView]) -> list[Batch]:
+    forecasts = await call.read(forecast_batches, call.account_id, views, call.now)
+    return [shown(view, forecasts.get(view.id, NOTHING)) for view in views]
 
 
 async def list_batches(call: Call[PageQuery, None]) -> BatchPage:
     """List batches."""
     page = await call.read(batches.list_batches, call.account_id, id_cursor(call.query.cursor), call.query.limit)
-    return BatchPage(items=[shown(view) for view in page.items], next_cursor=page.next)
+    return BatchPage(items=await _with_forecast(call, page.items), next_cursor=page.next)
 
 
 async def get_batch(call: Call[NoQuery, None]) -> Batch:
@@ -93,7 +115,8 @@ async def get_batch(call: Call[NoQuery, None]) -> Batch:
 
     How far it has come. Its texts are listed by `GET /v1/messages?batch_id=…`.
     """
-    return shown(found(await call.read(batches.find_batch, call.account_id, call.path["batch_id"])))
+    view = found(await call.read(batches.find_batch, call.account_id, call.path["batch_id"]))
+    return (await _with_forecast(call, [view]))[0]
 
 
 async def cancel_batch(call: Call[NoQuery, None]) -> BatchChange:
@@ -121,8 +144,9 @@ async def _change(call: Call[NoQuery, None], action: Literal["cancel", "pause", 
     batch_id = call.path["batch_id"]
     command = batches.ChangeBatch(account_id=call.account_id, batch_id=batch_id, action=action, by=ACTOR)
     done = await call.write(batches.change_batch, command)
+    view = found(await call.read(batches.find_batch, call.account_id, batch_id))
     return BatchChange(
-        batch=shown(found(await call.read(batches.find_batch, call.account_id, batch_id))),
+        batch=(await _with_forecast(call, [view]))[0],
         cancelled=done.cancelled,
         asked=done.asked,
         too_late=done.too_late,

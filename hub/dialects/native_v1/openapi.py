@@ -29,6 +29,7 @@ and query parameters are refused, because a misspelt one was meant to do somethi
 TAGS = {
     "messages": "Texts in both directions: send, read, cancel, send again, and what happened to each.",
     "segments": "What a text costs before it is sent.",
+    "forecast": "When texts to many would have been sent.",
     "batches": "Requests to many recipients.",
     "conversations": "Threads of one line and one peer.",
     "inbox": "Wait for the next text that matches.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from msgspec import Meta
 from hub import devices
 from hub.accounts.scopes import Scope
 from hub.core.errors import invalid
+from hub.core.ids import time_of
 from hub.core.results import why
 from hub.core.status import Status
 from hub.dialects.native_v1.devices import DeviceRisk, shown_risk
@@ -24,8 +25,10 @@ from hub.dialects.native_v1.fields import (
     Query,
     UtcTime,
     WebhookId,
+    bare_or_none,
     moment_or_none,
     out,
+    out_or_none,
     time,
     time_or_none,
 )
@@ -64,6 +67,9 @@ class Failure(Model):
     reason: str | None
     explanation: str | None
     count: Count
+    numbers: Annotated[Count, Meta(description="Different recipients among them.")]
+    device_id: Annotated[DeviceId | None, Meta(description="The phone that had them all; null = several, or none.")]
+    first_at: Annotated[UtcTime, Meta(description="When the first of them was made.")]
 
 
 class Span(Model):
@@ -118,11 +124,17 @@ class Overview(Model):
     phones: Count
 
 
-class OverviewQuery(Query):
+class RangeQuery(Query):
     """Which range."""
 
     since: Annotated[UtcTime | None, Meta(description="Without it: 7 days before `until`.")] = None
     until: Annotated[UtcTime | None, Meta(description="Without it: now.")] = None
+
+
+class OverviewQuery(RangeQuery):
+    """Which range, and of whom."""
+
+    device_id: Annotated[DeviceId | None, Meta(description="Count the texts of this phone alone.")] = None
 
 
 class PhoneNumbers(Model):
@@ -134,6 +146,10 @@ class PhoneNumbers(Model):
     sent_last_day: Count
     failed_last_day: Count
     waiting: Annotated[Count, Meta(description="Texts in the hub that wait for one of its lines.")]
+    pinned: Annotated[
+        Count, Meta(description="Of these, how many ask for this phone or line: they move only to a line you name.")
+    ]
+    on_phone: Annotated[Count, Meta(description="Texts the phone holds or is being offered: they are never moved.")]
     oldest_waiting_at: UtcTime | None
 
 
@@ -170,7 +186,15 @@ FAILURES = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED, Status.DEAD_LETTE
 def _failures(counts: Sequence[StateCount]) -> list[Failure]:
     failed = [one for one in counts if one.state in FAILURES]
     return [
-        Failure(state=Status(one.state), reason=one.reason, explanation=why(one.reason), count=one.count)
+        Failure(
+            state=Status(one.state),
+            reason=one.reason,
+            explanation=why(one.reason),
+            count=one.count,
+            numbers=one.peers,
+            device_id=out_or_none("device", one.first_device_id if one.first_device_id == one.last_device_id else None),
+            first_at=time(time_of(one.first_id)),
+        )
         for one in sorted(failed, key=lambda one: (-one.count, one.state, one.reason or ""))
     ]
 
@@ -210,7 +234,7 @@ def _lag(lane: stored.LaneState, now: int) -> WebhookLag:
     )
 
 
-def _range(call: Call[OverviewQuery, None]) -> tuple[int, int]:
+def range_of(call: Call[Any, None]) -> tuple[int, int]:
     """The range asked for, in milliseconds. Raises `validation`."""
     until = moment_or_none(call.query.until, "until")
     if until is None:
@@ -230,25 +254,25 @@ async def get_overview(call: Call[OverviewQuery, None]) -> Overview:
 
     How far texts have come, why some did not arrive, what waits, and which phones need a person.
     """
-    since, until = _range(call)
+    since, until = range_of(call)
     is_short = until - since <= 2 * DAY_MS
     span = HOUR_MS if is_short else DAY_MS
     settings = await call.services.credentials.settings_of(call.account_id)
     offset = ZoneInfo(settings.time_zone).utcoffset(datetime.fromtimestamp(until / 1000, UTC))
     shift = 0 if offset is None else int(offset.total_seconds() * 1000)
-    account = call.account_id
-    counts = await call.read(stored.count_by_state, account, since, until)
-    buckets = await call.read(stored.count_by_bucket, account, since, until, span=span, shift=shift)
+    account, phone_id = call.account_id, bare_or_none("device", call.query.device_id, "device_id")
+    counts = await call.read(stored.count_by_state, account, since, until, phone_id)
+    buckets = await call.read(stored.count_by_bucket, account, since, until, span=span, shift=shift, device_id=phone_id)
     phones = (await call.read(devices.list_devices, account, limit=MOST_PHONES, now=call.now)).items
     now = call.now
     return Overview(
         since=time(since),
         until=time(until),
         span="hour" if is_short else "day",
-        funnel=_funnel(counts, await call.read(stored.count_received, account, since, until)),
+        funnel=_funnel(counts, await call.read(stored.count_received, account, since, until, phone_id)),
         failures=_failures(counts),
         series=_series(buckets, since, until, span, shift),
-        speed=_speed(await call.read(stored.delivery_times, account, since, until)),
+        speed=_speed(await call.read(stored.delivery_times, account, since, until, phone_id)),
         webhooks=[_lag(lane, now) for lane in await call.read(stored.list_lane_states, account)],
         phones_at_risk=[_at_risk(phone) for phone in phones if _needs_a_person(phone)],
         phones=len(phones),
@@ -283,6 +307,8 @@ async def get_phone_numbers(call: Call[NoQuery, None]) -> PhoneNumbersList:
                 sent_last_day=one.sent_day,
                 failed_last_day=one.failed_day,
                 waiting=one.waiting,
+                pinned=one.pinned,
+                on_phone=one.on_phone,
                 oldest_waiting_at=time_or_none(one.oldest_at),
             )
             for one in counts

@@ -12,6 +12,7 @@ from hub.dialects.native_v1 import (
     devices,
     enrolments,
     events,
+    forecast,
     inbox,
     keys,
     lines,
@@ -22,6 +23,7 @@ from hub.dialects.native_v1 import (
     segments,
     sending,
     stream,
+    webhook_lag,
     webhooks,
 )
 from hub.dialects.native_v1.operation import AnyOperation
@@ -33,6 +35,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *batches.OPERATIONS,
     *segments.OPERATIONS,
+    *forecast.OPERATIONS,
     *devices.OPERATIONS,
     *device_history.OPERATIONS,
     *device_actions.OPERATIONS,
@@ -45,6 +48,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *deliveries.OPERATIONS,
     *replays.OPERATIONS,
     *overview.OPERATIONS,
+    *webhook_lag.OPERATIONS,
     *keys.OPERATIONS,
     *account.OPERATIONS,
 )
