@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import health, operations
 from hub.accounts.credentials import Credentials
+from hub.accounts.login_desk import LoginDesk
 from hub.accounts.secretbox import open_key_file
 from hub.admin import AdminSocket
 from hub.clock import SystemClock
@@ -64,6 +65,7 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
     db.migrate()
     db.writer.on_effects = effects
     live = Live()
+    credentials = Credentials(db, clock, requests_per_second=config.requests_per_second)
     services = Services(
         config=config,
         clock=clock,
@@ -72,7 +74,8 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
         effects=effects,
         live=live,
         secrets=box,
-        credentials=Credentials(db, clock, requests_per_second=config.requests_per_second),
+        credentials=credentials,
+        logins=LoginDesk(db, clock, ids, credentials, requests_per_second=config.requests_per_second),
         sessions=Sessions(clock),
         webhooks=open_webhooks(
             config, db, clock, ids, box, [form for dialect in dialects() for form in dialect.webhook_formats]

@@ -30,8 +30,10 @@ app = typer.Typer(
 )
 account_app = typer.Typer(help="Accounts: each sees only its own phones, texts and webhooks.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys.", no_args_is_help=True)
+login_app = typer.Typer(help="Names and passwords for programs that know nothing else.", no_args_is_help=True)
 app.add_typer(account_app, name="account")
 app.add_typer(key_app, name="key")
+app.add_typer(login_app, name="login")
 
 COLLECT_EVERY = 20_000
 """New objects that can be in cycles between two looks of the collector; Python's own default is 700."""
@@ -272,6 +274,43 @@ def key_revoke(key_id: str, account: InAccount = None) -> None:
     """End a key at once."""
     answer = ask("key.revoke", key_id=key_id, account=account)
     print(f"{answer['name']} ({answer['id']}) no longer works.")
+
+
+@login_app.command("create")
+def login_create(
+    name: Annotated[str | None, typer.Argument(help="Without it the hub makes one.")] = None,
+    account: InAccount = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a login and print its password once."""
+    answer = ask("login.create", username=name, account=account)
+    show(
+        answer,
+        as_json,
+        f"{answer['username']}  {answer['password']}\n\nKeep it: the hub cannot show the password again.",
+    )
+
+
+@login_app.command("list")
+def login_list(account: InAccount = None, as_json: AsJson = False) -> None:
+    """All logins of an account, without their passwords."""
+    answer = ask("login.list", account=account)
+    rows = [f"{row['username']:24} {row['id']}  last used {row['last_used_at'] or 'never'}" for row in answer["logins"]]
+    show(answer, as_json, "\n".join(rows) or "No login yet. Next: hub login create")
+
+
+@login_app.command("password")
+def login_password(name: str, account: InAccount = None, as_json: AsJson = False) -> None:
+    """Give a login a new password and print it once; the old one ends."""
+    answer = ask("login.password", username=name, account=account)
+    show(answer, as_json, f"{answer['username']}  {answer['password']}")
+
+
+@login_app.command("delete")
+def login_delete(name: str, account: InAccount = None) -> None:
+    """End a login at once."""
+    answer = ask("login.delete", username=name, account=account)
+    print(f"{answer['username']} no longer works.")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import Any
 from hub import upkeep
 from hub.accounts.account import CreateAccount, create_accounts
 from hub.accounts.keys import CreateKey, RevokeKey, create_keys, new_secret, revoke_keys
+from hub.accounts.logins import name_key
 from hub.accounts.scopes import Scope
 from hub.admin import Command
 from hub.core.clock import rfc3339
@@ -23,6 +24,7 @@ from hub.devices.qr import enrolment_text, qr_terminal
 from hub.services import Services
 from hub.storage.accounts import AccountRow, list_accounts, list_keys
 from hub.storage.facts import find_fact
+from hub.storage.logins import LoginRow, find_login_by_name, list_logins
 
 DEFAULT_ACCOUNT = "main"
 """The account a first start makes, so that a hub for one needs no ceremony."""
@@ -124,6 +126,59 @@ async def key_revoke(services: Services, key_id: str, account: str | None = None
     return {"id": render("key", row.id), "name": row.name}
 
 
+async def login_create(
+    services: Services, username: str | None = None, account: str | None = None, password: str | None = None
+) -> Mapping[str, Any]:
+    """`hub login create [NAME]`: the password is in this answer and nowhere else."""
+    owner = await account_of(services, account)
+    made = await services.logins.create(owner.id, username, password)
+    login_id = render("login", made.row.id)
+    return {"id": login_id, "username": made.row.username, "account": owner.name, "password": made.password}
+
+
+async def login_list(services: Services, account: str | None = None) -> Mapping[str, Any]:
+    """`hub login list`."""
+    owner = await account_of(services, account)
+    logins = await services.db.read(list_logins, owner.id, None, 1000)
+    return {
+        "logins": [
+            {
+                "id": render("login", row.id),
+                "username": row.username,
+                "created_at": rfc3339(row.created_at),
+                "last_used_at": rfc3339(row.last_used_at) if row.last_used_at else None,
+            }
+            for row in logins
+        ]
+    }
+
+
+async def login_password(
+    services: Services, username: str, account: str | None = None, password: str | None = None
+) -> Mapping[str, Any]:
+    """`hub login password NAME`: a new password; the old one ends."""
+    row = await _login_of(services, username, account)
+    made = await services.logins.set_password(row.account_id, row.id, password)
+    return {"id": render("login", row.id), "username": row.username, "password": made.password}
+
+
+async def login_delete(services: Services, username: str, account: str | None = None) -> Mapping[str, Any]:
+    """`hub login delete NAME`."""
+    row = await _login_of(services, username, account)
+    await services.logins.delete(row.account_id, row.id)
+    return {"id": render("login", row.id), "username": row.username}
+
+
+async def _login_of(services: Services, username: str, account: str | None) -> LoginRow:
+    owner = await account_of(services, account)
+    row = await services.db.read(find_login_by_name, name_key(username))
+    if row is None or row.account_id != owner.id:
+        raise HubError(
+            Code.NOT_FOUND, f"There is no login {username} in {owner.name}: hub login list shows those there are."
+        )
+    return row
+
+
 async def enrol(services: Services, name: str | None = None, account: str | None = None) -> Mapping[str, Any]:
     """`hub enrol`: a one-time code for a phone, as text and as a picture for the terminal."""
     owner = await account_of(services, account)
@@ -168,6 +223,10 @@ COMMANDS: Mapping[str, Command] = {
     "key.create": key_create,
     "key.list": key_list,
     "key.revoke": key_revoke,
+    "login.create": login_create,
+    "login.list": login_list,
+    "login.password": login_password,
+    "login.delete": login_delete,
     "enrol": enrol,
     "status": status,
     "backup": upkeep.backup,

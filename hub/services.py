@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hub.accounts.credentials import Credentials
+from hub.accounts.login_desk import LoginDesk
 from hub.accounts.secretbox import SecretBox
 from hub.config import Config
 from hub.core.clock import Clock
@@ -62,6 +63,7 @@ class Services:
     live: Live
     secrets: SecretBox
     credentials: Credentials
+    logins: LoginDesk
     sessions: PhoneSessions
     webhooks: Webhooks
     hub_epoch: str

@@ -35,6 +35,7 @@ Kind = Literal[
     "attempt",
     "user",
     "replay",
+    "login",
 ]
 
 PREFIXES: Mapping[Kind, str] = MappingProxyType(
@@ -53,6 +54,7 @@ PREFIXES: Mapping[Kind, str] = MappingProxyType(
         "attempt": "att",
         "user": "usr",
         "replay": "rpl",
+        "login": "lgn",
     }
 )
 

@@ -9,6 +9,7 @@ from hub.storage.schema import METADATA
 MADE_FROM_TIME = (
     "account",
     "api_key",
+    "basic_login",
     "batch",
     "device",
     "device_gap",

@@ -83,6 +83,7 @@ _OLD_ID = "select id from {table} where id < :cutoff_id {unless} order by id lim
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "account": Kept("one row per customer"),
+        "basic_login": Kept("one row per login; deleting a login deletes its row"),
         "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
         "hub_fact": Kept("a handful of facts"),
         "device": Kept("one row per phone: its texts and threads name it"),

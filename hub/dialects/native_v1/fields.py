@@ -36,6 +36,7 @@ DeliveryId = Annotated[str, _id("delivery", "One event for one webhook.")]
 EventId = Annotated[str, _id("event", "An event; also the `webhook-id` of its deliveries.")]
 ReplayId = Annotated[str, _id("replay", "A replay of many events.")]
 KeyId = Annotated[str, _id("key", "An API key (not the key itself).")]
+LoginId = Annotated[str, _id("login", "A login: a name and a password.")]
 AccountId = Annotated[str, _id("account", "An account.")]
 
 UtcTime = Annotated[

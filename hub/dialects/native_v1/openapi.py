@@ -44,6 +44,7 @@ TAGS = {
     "stream": "The same, live.",
     "overview": "Numbers for a range of time.",
     "keys": "API keys.",
+    "logins": "Names and passwords for programs that know nothing else.",
     "account": "The account and its settings.",
 }
 

@@ -135,6 +135,7 @@ PATH_IDS: Mapping[str, Kind] = MappingProxyType(
         "delivery_id": "delivery",
         "replay_id": "replay",
         "key_id": "key",
+        "login_id": "login",
     }
 )
 """Every parameter of a path is an id; its name says of what. One that is no such id is answered 404, like a foreign one."""

@@ -16,6 +16,7 @@ from hub.dialects.native_v1 import (
     inbox,
     keys,
     lines,
+    logins,
     messages,
     notices,
     overview,
@@ -50,5 +51,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *overview.OPERATIONS,
     *webhook_lag.OPERATIONS,
     *keys.OPERATIONS,
+    *logins.OPERATIONS,
     *account.OPERATIONS,
 )

@@ -1,4 +1,4 @@
-"""Accounts and what may act for them: API keys, dashboard users, idempotency records, and the hub's own facts."""
+"""Accounts and what may act for them: API keys, logins, idempotency records, and the hub's own facts."""
 
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
@@ -37,6 +37,25 @@ class ApiKey(SQLModel, table=True):
     revoked_at: int | None = Field(default=None, sa_type=UtcMillis)
     last_used_at: int | None = Field(default=None, sa_type=UtcMillis)
     replaces_id: str | None = Field(default=None, sa_type=CleanText)
+
+
+class BasicLogin(SQLModel, table=True):
+    """A user name and password for programs that know nothing else (RFC 7617): phones' and clients' of the sms-gate.app kind."""
+
+    __tablename__ = "basic_login"
+    __table_args__ = (Index("basic_login_account", "account_id"),)
+
+    id: str = Field(primary_key=True, sa_type=CleanText)
+    account_id: str = Field(sa_type=CleanText, foreign_key="account.id")
+    username: str = Field(sa_type=CleanText)
+    username_key: str = Field(sa_type=CleanText, unique=True)
+    """The name in lower case: two that differ only in case are one, as in the MySQL databases that logins are moved in from."""
+    password_hash: str = Field(sa_type=CleanText)
+    """Argon2id, or bcrypt as it was imported."""
+    created_at: int = Field(sa_type=UtcMillis)
+    password_at: int = Field(sa_type=UtcMillis)
+    """When the password was set last."""
+    last_used_at: int | None = Field(default=None, sa_type=UtcMillis)
 
 
 class Idempotency(SQLModel, table=True):

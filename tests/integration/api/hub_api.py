@@ -16,6 +16,7 @@ from starlette.responses import Response
 from device_protocol.payloads import SmsReceived
 from hub.accounts.credentials import Credentials
 from hub.accounts.keys import CreateKey, create_keys, new_secret
+from hub.accounts.login_desk import LoginDesk
 from hub.accounts.scopes import Scope
 from hub.accounts.secretbox import SecretBox
 from hub.config import Config
@@ -68,6 +69,7 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
         live=live,
         secrets=box,
         credentials=credentials,
+        logins=LoginDesk(db, clock, ids, credentials, requests_per_second=config.requests_per_second),
         sessions=Sessions(clock),
         webhooks=Webhooks(db, clock, ids, box, BUILT_IN, HttpClient(guard, Resolver(guard, threads=1))),
         hub_epoch=hub_epoch,

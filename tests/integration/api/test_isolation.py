@@ -47,6 +47,7 @@ async def things_of_everybody(api: Api) -> dict[str, str]:
         "webhook_id": webhook,
         "delivery_id": delivery,
         "replay_id": (await api.post("/v1/replays", {"webhook_id": webhook}))["id"],
+        "login_id": (await api.post("/v1/logins", {"username": "private-login"}))["info"]["id"],
         "key_id": (await api.get("/v1/account"))["key_id"],
     }
 

@@ -599,6 +599,27 @@ def _api_key() -> None:
     op.create_index("api_key_account", "api_key", ["account_id"], unique=False)
 
 
+def _basic_login() -> None:
+    op.create_table(
+        "basic_login",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("username", TEXT, nullable=False),
+        sa.Column("username_key", TEXT, nullable=False),
+        sa.Column("password_hash", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("password_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("username_key"),
+    )
+    op.create_index("basic_login_account", "basic_login", ["account_id"], unique=False)
+
+
 def _device() -> None:
     op.create_table(
         "device",
@@ -789,6 +810,7 @@ CREATE = (
     _wh_replay,
     _write_batch,
     _api_key,
+    _basic_login,
     _device,
     _enrolment,
     _line,
