@@ -219,6 +219,14 @@ def config(markdown: Annotated[bool, typer.Option("--markdown", help="Print docs
 
 
 @app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of REST v1, as a running hub serves it under /openapi.json."""
+    from hub.dialects.native_v1.reference import api_document
+
+    print(json.dumps(api_document()))
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database to this version of the program; `hub serve` does the same at its start."""
     from hub.app import open_services

@@ -1,0 +1,27 @@
+/** What a page may ask of the frame around it. */
+
+let bare = $state(0);
+let said = $state("");
+
+export const frame = {
+  /** The tabs at the foot are away: the page needs the height (a thread on a phone). */
+  get isBare(): boolean {
+    return bare > 0;
+  },
+  get said(): string {
+    return said;
+  },
+};
+
+/** Take the tabs away while shown: `$effect(() => hideTabs())`. */
+export function hideTabs(): () => void {
+  bare += 1;
+  return () => {
+    bare -= 1;
+  };
+}
+
+/** Told to screen readers, politely. */
+export function say(text: string): void {
+  said = said === text ? `${text} ` : text;
+}
