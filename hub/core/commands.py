@@ -66,6 +66,8 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str | None = None
     """Set when the request was for many, also if one was left."""
     batch_name: str | None = None
+    is_batch_made: bool = False
+    """`batch_id` is a batch that is there already, and that this text joins."""
     refused: int = 0
     """Recipients already answered with a reason; they are stored nowhere."""
     sender: Sender = AnyLine()

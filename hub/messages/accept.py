@@ -255,7 +255,7 @@ def _claim_keys(tx: Tx, plans: dict[int, _Plan]) -> dict[int, Done[Accepted] | R
 
 def _batch_row(plan: _Plan) -> BatchRow | None:
     request = plan.command.request
-    if request.batch_id is None:
+    if request.batch_id is None or request.is_batch_made:
         return None
     return BatchRow(
         id=request.batch_id,

@@ -109,12 +109,12 @@ def prepare(
             batch_id=new_id() if is_batch else None,
             batch_name=None if request.batch_name is None else sanitise(request.batch_name),
             metadata={sanitise(key): sanitise(value) for key, value in request.metadata.items()},
-            scheduled_at=_schedule(request.scheduled_at, now),
+            scheduled_at=checked_schedule(request.scheduled_at, now),
         ),
         given=given,
         encoding=encoding,
         segments=segments,
-        ttl_seconds=_ttl(request.ttl_seconds, limits),
+        ttl_seconds=checked_ttl(request.ttl_seconds, limits),
         max_tries=limits.max_tries,
     )
 
@@ -161,8 +161,8 @@ def _refusal(given: Sequence[Given]) -> HubError:
     return HubError(Code.BAD_RECIPIENT, fields[0].message, fields)
 
 
-def _schedule(at: UtcMs | None, now: UtcMs) -> UtcMs | None:
-    """The time to wait for; None for none and for a time just over."""
+def checked_schedule(at: UtcMs | None, now: UtcMs) -> UtcMs | None:
+    """The time to wait for; None for none and for a time just over. Raises `schedule_out_of_range`."""
     if at is None:
         return None
     if at < now - LATE_SCHEDULE_SECONDS * 1000:
@@ -173,7 +173,8 @@ def _schedule(at: UtcMs | None, now: UtcMs) -> UtcMs | None:
     return at if at > now else None
 
 
-def _ttl(asked: int | None, limits: SendLimits) -> int:
+def checked_ttl(asked: int | None, limits: SendLimits) -> int:
+    """Seconds a text may wait unsent. Raises `validation`."""
     ttl = limits.default_ttl_seconds if asked is None else asked
     if not SHORTEST_TTL_SECONDS <= ttl <= LONGEST_TTL_SECONDS:
         raise invalid("ttl_seconds", "out_of_range", f"Give between 1 and {LONGEST_TTL_SECONDS} seconds.")

@@ -132,6 +132,8 @@ class BatchView(View, frozen=True, kw_only=True):
     created_at: UtcMs
     cancelled_at: UtcMs | None
     paused_at: UtcMs | None
+    rows_expected: int | None
+    """How many rows its maker will bring; None for a batch that was one request."""
     counts: dict[str, int]
 
 

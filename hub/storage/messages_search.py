@@ -238,6 +238,7 @@ class FoundBatch(NamedTuple):
     created_at: UtcMs
     cancelled_at: UtcMs | None
     paused_at: UtcMs | None
+    rows_expected: int | None
 
 
 _BATCHES = select(*(BATCH.c[name] for name in FoundBatch._fields)).where(BATCH.c.account_id == bindparam("account_id"))

@@ -119,7 +119,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             _OLD_ID.format(
                 table="batch", unless="and not exists (select 1 from message where message.batch_id = batch.id)"
             ),
+            before=("delete from batch_row where batch_id = :id",),
         ),
+        "batch_row": EndedElsewhere("with its batch"),
         "device_gap": Sweep(
             "Event numbers a phone no longer had", _messages, ("id",), _OLD_ID.format(table="device_gap", unless="")
         ),

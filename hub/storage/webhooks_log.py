@@ -99,6 +99,34 @@ def _narrowed(asked: Asked, before: int | None) -> Select[Any]:
     return statement
 
 
+_LAST_TRY = (
+    select(_ATTEMPT.c.delivery_id, _ATTEMPT.c.started_at, _ATTEMPT.c.status, _ATTEMPT.c.outcome, _ATTEMPT.c.ms_total)
+    .where(_ATTEMPT.c.delivery_id == bindparam("delivery_id"), _ATTEMPT.c.account_id == bindparam("account_id"))
+    .order_by(_ATTEMPT.c.n.desc(), _ATTEMPT.c.id.desc())
+    .limit(literal(1))
+)
+
+
+class LastTry(NamedTuple):
+    """How the newest try of a delivery went."""
+
+    delivery_id: int
+    started_at: UtcMs
+    status: int | None
+    outcome: str
+    milliseconds: int | None
+
+
+def last_tries(conn: Connection, account_id: str, delivery_ids: Sequence[int]) -> dict[int, LastTry]:
+    """By delivery: its newest try."""
+    found = {}
+    for delivery_id in delivery_ids:
+        row = conn.execute(_LAST_TRY, {"account_id": account_id, "delivery_id": delivery_id}).first()
+        if row is not None:
+            found[delivery_id] = LastTry(*row)
+    return found
+
+
 def find_delivery(conn: Connection, account_id: str, delivery_id: int) -> Row[Any] | None:
     """One delivery with its whole event (`event_…`)."""
     return conn.execute(_DETAIL, {"account_id": account_id, "delivery_id": delivery_id}).first()

@@ -11,7 +11,7 @@ from hub.core.ports import DeliveryView, EventView, RenderedRequest, Secrets, We
 from hub.storage import webhooks_log as stored
 from hub.storage.webhooks_outcomes import STATES
 from hub.webhooks.attempts import shown_attempt
-from hub.webhooks.records import Attempt, Delivery, DeliveryFilter, DeliveryState
+from hub.webhooks.records import Attempt, Delivery, DeliveryFilter, DeliveryState, LastTry
 from hub.webhooks.requests import format_view
 from hub.webhooks.sentences import explain_delivery
 
@@ -47,7 +47,9 @@ def read_deliveries(
         asked.replay_id,
     )
     number = None if before is None else number_of_id(before)
-    return [shown_delivery(row) for row in stored.list_deliveries(conn, account_id, narrowed, number, limit)]
+    rows = stored.list_deliveries(conn, account_id, narrowed, number, limit)
+    tries = stored.last_tries(conn, account_id, [row.id for row in rows])
+    return [shown_delivery(row, tries.get(row.id)) for row in rows]
 
 
 def read_delivery(
@@ -58,14 +60,15 @@ def read_delivery(
     if row is None:
         return None
     tries = stored.attempts_of(conn, account_id, row.id)
+    last = stored.last_tries(conn, account_id, [row.id]).get(row.id)
     return (
-        shown_delivery(row),
+        shown_delivery(row, last),
         tuple(shown_attempt(tried, id_of_number(tried.id)) for tried in tries),
         _body(row, formats.get(row.format)),
     )
 
 
-def shown_delivery(row: Any) -> Delivery:
+def shown_delivery(row: Any, last: stored.LastTry | None) -> Delivery:
     """A row of the log as its owner sees it."""
     state: DeliveryState = STATES[row.state]
     return Delivery(
@@ -87,6 +90,9 @@ def shown_delivery(row: Any) -> Delivery:
         done_at=row.done_at,
         why=row.why,
         explanation=explain_delivery(state, row.why, row.attempts),
+        last_try=None
+        if last is None
+        else LastTry(at=last.started_at, status=last.status, outcome=last.outcome, milliseconds=last.milliseconds),
     )
 
 

@@ -187,6 +187,15 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     replay_id: str | None = None
 
 
+class LastTry(msgspec.Struct, frozen=True, kw_only=True):
+    """How the newest try of a delivery went."""
+
+    at: UtcMs
+    status: int | None
+    outcome: str
+    milliseconds: int | None
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One event for one endpoint, and where that stands."""
 
@@ -208,6 +217,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     done_at: UtcMs | None
     why: str | None
     explanation: str
+    last_try: LastTry | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

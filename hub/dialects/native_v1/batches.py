@@ -49,6 +49,9 @@ class Batch(Model):
     created_at: UtcTime
     paused_at: UtcTime | None
     cancelled_at: UtcTime | None
+    rows_expected: Annotated[
+        Count | None, Meta(description="A batch that is filled row by row: how many rows its maker brings.")
+    ] = None
     starts_at: Annotated[
         UtcTime | None, Meta(description="When the first of its texts that wait for their time goes.")
     ] = None
@@ -94,6 +97,7 @@ def shown(view: BatchView, forecast: BatchForecast = NOTHING) -> Batch:
         created_at=time(view.created_at),
         paused_at=time_or_none(view.paused_at),
         cancelled_at=time_or_none(view.cancelled_at),
+        rows_expected=view.rows_expected,
         starts_at=time_or_none(forecast.starts_at),
         expected_end_at=time_or_none(forecast.ends_at),
     )

@@ -35,6 +35,15 @@ from hub.webhooks import records
 DeliveryState = Literal["pending", "held", "ok", "dead", "cancelled"]
 
 
+class LastTry(Model):
+    """How the newest try went."""
+
+    at: UtcTime
+    status: Annotated[int | None, Meta(description="HTTP status of the answer.")]
+    outcome: Annotated[str, Meta(description="`ok`, or the word of why it failed.")]
+    milliseconds: int | None
+
+
 class Delivery(Model):
     """One event for one webhook."""
 
@@ -55,6 +64,7 @@ class Delivery(Model):
     done_at: UtcTime | None
     why: Annotated[str | None, Meta(description="Word for how it ended, or why it waits.")]
     explanation: Annotated[str, Meta(description="The same in one sentence.")]
+    last_try: LastTry | None
 
 
 class DeliveryPage(Model):
@@ -105,7 +115,12 @@ def shown(delivery: records.Delivery) -> Delivery:
         done_at=time_or_none(delivery.done_at),
         why=delivery.why,
         explanation=delivery.explanation,
+        last_try=None if delivery.last_try is None else _last_try(delivery.last_try),
     )
+
+
+def _last_try(last: records.LastTry) -> LastTry:
+    return LastTry(at=time(last.at), status=last.status, outcome=last.outcome, milliseconds=last.milliseconds)
 
 
 async def list_deliveries(call: Call[DeliveriesQuery, None]) -> DeliveryPage:

@@ -64,6 +64,15 @@ class Callback(Request):
     )
 
 
+class SenderChoice(Request):
+    """Who is to send; nothing = the hub chooses."""
+
+    from_: FromName | None = field(name="from", default=None)
+    line_id: LineId | None = None
+    device_id: DeviceId | None = None
+    slot: Annotated[int, Meta(ge=0, le=7, description="With `device_id`: which SIM, from 0.")] | None = None
+
+
 class TextToSend(Request):
     """A text for one or many."""
 
@@ -212,7 +221,7 @@ def limits_of(config: Config, settings: AccountSettings) -> SendLimits:
     )
 
 
-def sender_of(body: TextToSend) -> Sender:
+def sender_of(body: TextToSend | SenderChoice) -> Sender:
     """Who is to send it. Raises `validation` when a request names two senders."""
     given = [
         name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.dialects.native_v1 import (
     account,
     batches,
+    bulk,
     conversations,
     deliveries,
     device_actions,
@@ -12,6 +13,7 @@ from hub.dialects.native_v1 import (
     devices,
     enrolments,
     events,
+    export,
     forecast,
     inbox,
     keys,
@@ -25,15 +27,18 @@ from hub.dialects.native_v1 import (
     sending,
     stream,
     webhook_lag,
+    webhook_statistics,
     webhooks,
 )
 from hub.dialects.native_v1.operation import AnyOperation
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     *sending.OPERATIONS,
+    *export.OPERATIONS,
     *messages.OPERATIONS,
     *inbox.OPERATIONS,
     *conversations.OPERATIONS,
+    *bulk.OPERATIONS,
     *batches.OPERATIONS,
     *segments.OPERATIONS,
     *forecast.OPERATIONS,
@@ -46,6 +51,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *events.OPERATIONS,
     *stream.OPERATIONS,
     *webhooks.OPERATIONS,
+    *webhook_statistics.OPERATIONS,
     *deliveries.OPERATIONS,
     *replays.OPERATIONS,
     *overview.OPERATIONS,

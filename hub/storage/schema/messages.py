@@ -12,7 +12,17 @@ class Batch(SQLModel, table=True):
     """One request to many recipients."""
 
     __tablename__ = "batch"
-    __table_args__ = (Index("batch_account", "account_id", "id"),)
+    __table_args__ = (
+        Index("batch_account", "account_id", "id"),
+        Index(
+            "batch_upload",
+            "account_id",
+            "upload_key",
+            unique=True,
+            sqlite_where=text("upload_key is not null"),
+            postgresql_where=text("upload_key is not null"),
+        ),
+    )
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText)
@@ -23,6 +33,45 @@ class Batch(SQLModel, table=True):
     created_at: int = Field(sa_type=UtcMillis)
     cancelled_at: int | None = Field(default=None, sa_type=UtcMillis)
     paused_at: int | None = Field(default=None, sa_type=UtcMillis)
+    options: str | None = Field(default=None, sa_type=CleanText)
+    """A batch that is filled row by row: JSON of how its texts are sent (`hub.messages.bulk.Options`)."""
+    rows_expected: int | None = Field(default=None, sa_type=Int64)
+    """How many rows its maker will bring."""
+    upload_key: str | None = Field(default=None, sa_type=CleanText)
+    """`Idempotency-Key` it was made with: the same key finds this batch again."""
+    upload_sha256: str | None = Field(default=None, sa_type=CleanText)
+
+
+class BatchRow(SQLModel, table=True):
+    """One row of a batch that is filled row by row: the text it became, or why it was left out.
+
+    Its number is the maker's. A row that comes twice is known by it, so that an upload may be repeated from any place.
+    """
+
+    __tablename__ = "batch_row"
+    __table_args__ = (
+        Index("batch_row_peer", "batch_id", "peer"),
+        Index(
+            "batch_row_refused",
+            "batch_id",
+            "number",
+            sqlite_where=text("code is not null"),
+            postgresql_where=text("code is not null"),
+        ),
+    )
+
+    batch_id: str = Field(primary_key=True, sa_type=CleanText)
+    number: int = Field(primary_key=True, sa_type=Int64)
+    account_id: str = Field(sa_type=CleanText)
+    given: str = Field(sa_type=CleanText)
+    """The recipient as it was written."""
+    peer: str | None = Field(default=None, sa_type=CleanText)
+    message_id: str | None = Field(default=None, sa_type=CleanText)
+    code: str | None = Field(default=None, sa_type=CleanText)
+    """Word for why it was left out."""
+    sentence: str | None = Field(default=None, sa_type=CleanText)
+    same_as: int | None = Field(default=None, sa_type=Int64)
+    """A duplicate: the row with the same recipient that came first."""
 
 
 class Conversation(SQLModel, table=True):

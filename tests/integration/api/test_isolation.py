@@ -24,6 +24,7 @@ SMALLEST_BODY: dict[str, Any] = {
     "change_key": {"name": "mine now"},
     "confirm_line": {"is_same_as": None},
     "send_test_text": {"to": "+491701234567"},
+    "add_batch_rows": {"rows": [{"row": 1, "to": "+491701234567", "text": "mine now"}]},
 }
 """A body that would do something, for each operation on an id that needs one."""
 QUERY = {"get_enrolment_svg": "?code=x", "get_enrolment_png": "?code=x", "wait_for_text": "?timeout=0"}

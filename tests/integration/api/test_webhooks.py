@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 
 from hub.core.errors import Code
 from hub.core.ids import parse
-from hub.storage.schema.webhooks import WebhookEndpoint
+from hub.storage.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from tests.integration.api.hub_api import Api, problem
 from tests.integration.webhooks.receiver import Receiver, says
 
@@ -197,3 +197,33 @@ async def test_a_texts_own_target_is_a_webhook_of_its_own(api: Api) -> None:
     (delivery,) = (await api.get("/v1/deliveries"))["items"]
     assert delivery["url"] == "https://example.com/one?x=1"
     problem(await api.http.patch(f"/v1/webhooks/{implicit['id']}", json={"state": "paused"}), Code.CONFLICT)
+
+
+async def test_statistics_tell_the_last_day_of_a_webhook(api_anywhere: Api) -> None:
+    api = api_anywhere
+    made = await api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"})
+    path = f"/v1/webhooks/{made['webhook']['id']}/statistics"
+    empty = await api.get(path)
+    assert (empty["total"], empty["waiting"], empty["next_try_at"], empty["half_within_ms"]) == (0, 0, None, None)
+    api.world.phone()
+    await api.send(["+491701234567", "+491701234568", "+491701234569"])
+    deliveries = api.world.rows(WebhookDelivery)
+    for number, (row, state) in enumerate(zip(deliveries, (2, 3, 0), strict=True)):
+        api.world.change(WebhookDelivery, row["id"], state=state, attempts=1)
+        api.world.insert(
+            WebhookAttempt,
+            account_id=row["account_id"],
+            delivery_id=row["id"],
+            endpoint_id=row["endpoint_id"],
+            n=1,
+            started_at=api.clock.now(),
+            ms_total=100 + number,
+            status=200 if state == 2 else 500,
+            outcome="ok" if state == 2 else "status",
+        )
+    told = await api.get(path)
+    assert (told["total"], told["ok"], told["dead"], told["waiting"], told["failing"]) == (3, 1, 1, 1, 1)
+    assert (told["half_within_ms"], told["last_good"]["status"], told["last_good"]["milliseconds"]) == (100, 200, 100)
+    assert (len(told["spans"]), told["spans"][-1]["ok"], told["spans"][-1]["failed"]) == (48, 1, 2)
+    listed = (await api.get("/v1/deliveries", webhook_id=made["webhook"]["id"]))["items"]
+    assert [one["last_try"]["status"] for one in listed] == [500, 500, 200]

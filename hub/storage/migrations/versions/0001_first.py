@@ -67,9 +67,46 @@ def _batch() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("cancelled_at", sa.BigInteger(), nullable=True),
         sa.Column("paused_at", sa.BigInteger(), nullable=True),
+        sa.Column("options", TEXT, nullable=True),
+        sa.Column("rows_expected", sa.BigInteger(), nullable=True),
+        sa.Column("upload_key", TEXT, nullable=True),
+        sa.Column("upload_sha256", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("batch_account", "batch", ["account_id", "id"], unique=False)
+    op.create_index(
+        "batch_upload",
+        "batch",
+        ["account_id", "upload_key"],
+        unique=True,
+        sqlite_where=sa.text("upload_key is not null"),
+        postgresql_where=sa.text("upload_key is not null"),
+    )
+
+
+def _batch_row() -> None:
+    op.create_table(
+        "batch_row",
+        sa.Column("batch_id", TEXT, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("given", TEXT, nullable=False),
+        sa.Column("peer", TEXT, nullable=True),
+        sa.Column("message_id", TEXT, nullable=True),
+        sa.Column("code", TEXT, nullable=True),
+        sa.Column("sentence", TEXT, nullable=True),
+        sa.Column("same_as", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("batch_id", "number"),
+    )
+    op.create_index("batch_row_peer", "batch_row", ["batch_id", "peer"], unique=False)
+    op.create_index(
+        "batch_row_refused",
+        "batch_row",
+        ["batch_id", "number"],
+        unique=False,
+        sqlite_where=sa.text("code is not null"),
+        postgresql_where=sa.text("code is not null"),
+    )
 
 
 def _conversation() -> None:
@@ -791,6 +828,7 @@ def _wh_endpoint() -> None:
 CREATE = (
     _account,
     _batch,
+    _batch_row,
     _conversation,
     _device_connection,
     _device_event,
