@@ -33,12 +33,12 @@ from hub.dialects.native_v1.sending import (
     Metadata,
     SenderChoice,
     idempotency_key,
-    limits_of,
     request_hash,
     sender_of,
 )
 from hub.messages import bulk
 from hub.messages.batches import find_batch
+from hub.messages.limits import send_limits
 from hub.messages.prepare import checked_schedule, checked_ttl
 from hub.storage.batch_rows import StoredRow, list_rows
 
@@ -186,7 +186,7 @@ async def create_batch(call: Call[NoQuery, BatchToMake]) -> Answer[Batch]:
     """
     body, account = call.body, call.account_id
     settings = await call.services.credentials.settings_of(account)
-    limits, at = limits_of(call.services.config, settings), moment_or_none(body.send_at, "send_at")
+    limits, at = send_limits(call.services.config, settings), moment_or_none(body.send_at, "send_at")
     key = idempotency_key(call)
     checked_ttl(body.ttl_seconds, limits)
     command = bulk.MakeBatch(
@@ -214,7 +214,7 @@ async def create_batch(call: Call[NoQuery, BatchToMake]) -> Answer[Batch]:
 
 async def _prepared(call: Call[NoQuery, RowsToAdd], batch_id: str, options: bulk.Options) -> tuple[bulk.NewRow, ...]:
     settings = await call.services.credentials.settings_of(call.account_id)
-    limits, now = limits_of(call.services.config, settings), call.now
+    limits, now = send_limits(call.services.config, settings), call.now
     return tuple(
         bulk.prepare_row(
             row.row, row.to, row.text, options, limits,
@@ -298,7 +298,7 @@ async def preview_batch_rows(call: Call[NoQuery, RowsToPreview]) -> Preview:
     """
     _refuse_twice(call.body.rows)
     settings = await call.services.credentials.settings_of(call.account_id)
-    limits = limits_of(call.services.config, settings)
+    limits = send_limits(call.services.config, settings)
     prepared = [
         bulk.prepare_row(
             row.row, row.to, row.text, bulk.Options(), limits,

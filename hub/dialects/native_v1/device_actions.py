@@ -14,8 +14,9 @@ from hub.core.errors import Code
 from hub.dialects.native_v1.enrolments import NewEnrolment, with_code
 from hub.dialects.native_v1.fields import Address, Count, LineId, Model, Request, bare_or_none
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoBody, NoQuery, Operation, found
-from hub.dialects.native_v1.sending import DOOR, Taken, answered, limits_of
+from hub.dialects.native_v1.sending import DOOR, Taken, answered
 from hub.messages.accept import take_in
+from hub.messages.limits import send_limits
 from hub.messages.move import MoveQueue, move_queue
 from hub.messages.prepare import prepare
 
@@ -68,7 +69,7 @@ async def send_test_text(call: Call[NoQuery, TestText]) -> Answer[Taken]:
         ttl_seconds=TEST_TTL_SECONDS,
         trace_id=call.trace_id,
     )
-    limits = limits_of(call.services.config, settings)
+    limits = send_limits(call.services.config, settings)
     prepared = prepare(request, [body.to], limits, now=call.now, new_id=call.new_id)
     return answered(await take_in(call.services.db.writer, prepared))
 

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from hub.accounts.scopes import Scope
-from hub.accounts.settings import AccountSettings
-from hub.config import Config
 from hub.core.commands import PRIORITIES, AnyLine, ByDevice, ByLine, ByName, CallbackTarget, Sender, SendRequest
 from hub.core.errors import Code, invalid
 from hub.core.events import EventType
@@ -35,7 +33,8 @@ from hub.dialects.native_v1.message_models import Encoding, Priority
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoQuery, Operation
 from hub.messages.accept import take_in
 from hub.messages.idempotency import Accepted, RecipientResult
-from hub.messages.prepare import SendLimits, prepare
+from hub.messages.limits import send_limits
+from hub.messages.prepare import prepare
 
 DOOR = "v1"
 LONGEST_KEY = 255
@@ -200,7 +199,9 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
         all_or_nothing=body.all_or_nothing,
     )
     recipients = [body.to] if isinstance(body.to, str) else body.to
-    prepared = prepare(request, recipients, limits_of(call.services.config, settings), now=call.now, new_id=call.new_id)
+    prepared = prepare(
+        request, recipients, send_limits(call.services.config, settings), now=call.now, new_id=call.new_id
+    )
     return answered(await take_in(call.services.db.writer, prepared))
 
 
@@ -208,17 +209,6 @@ def answered(accepted: Accepted) -> Answer[Taken]:
     """The answer of an acceptance, marked when it is the stored answer of an earlier request."""
     headers = ((b"idempotent-replayed", b"true"),) if accepted.is_replay else ()
     return Answer(shown(accepted), headers=headers)
-
-
-def limits_of(config: Config, settings: AccountSettings) -> SendLimits:
-    """What an account may send: its own settings, and the hub's where it has none."""
-    return SendLimits(
-        default_region=settings.default_region or config.default_region,
-        default_ttl_seconds=settings.default_ttl_seconds or config.default_ttl_seconds,
-        max_segments=config.max_segments,
-        max_recipients=config.max_recipients,
-        max_tries=config.max_tries,
-    )
 
 
 def sender_of(body: TextToSend | SenderChoice) -> Sender:
