@@ -31,6 +31,7 @@ from hub.log import get_logger
 from hub.messages.loops import message_loops
 from hub.phones.sessions import Sessions
 from hub.registry import dialects, phone_transports, refuse_double_claims
+from hub.sandbox import SandboxPhones
 from hub.services import EffectRunner, Services
 from hub.storage.database import Database
 from hub.storage.facts import find_fact, put_facts
@@ -164,6 +165,7 @@ class Hub:
             *webhook_loops(services),
             *message_loops(services),
             services.credentials,
+            SandboxPhones(services),
         ]
         for dialect in self._dialects:
             loops.extend(dialect.workers(services))

@@ -107,6 +107,12 @@ class Config:
         60.0,
         group="Phones",
     )
+    sandbox_phones: int = setting(
+        "Most sandbox phones: emulated ones that this hub starts itself when somebody asks for one in the dashboard or by the "
+        "API. What they send reaches nobody. 0 allows none.",
+        2,
+        group="Phones",
+    )
 
     webhook_allow_networks: str = setting(
         "Private networks webhooks may reach, as a comma-separated list of CIDRs, e.g. `192.168.0.0/16,127.0.0.0/8`. "
@@ -143,6 +149,15 @@ class Config:
     def base_url(self) -> str:
         """The address that stands in QR codes and links, without a slash at its end."""
         return (self.public_url or self.listen_url).rstrip("/")
+
+    @property
+    def local_url(self) -> str:
+        """The address this machine reaches the hub by. With a certificate of the operator's own it is the one in its name."""
+        if self.tls == "files":
+            return self.base_url
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
+        scheme = "http" if self.tls == "off" else "https"
+        return f"{scheme}://{f'[{here}]' if ':' in here else here}:{self.port}"
 
     @property
     def storage_url(self) -> str:

@@ -92,6 +92,8 @@ def _code(options: argparse.Namespace) -> str | bytes | None:
         return Path(options.qr_png).read_bytes()
     if options.qr_text is not None:
         return str(options.qr_text)
+    if options.qr_file is not None:
+        return str(Path(options.qr_file).read_text(encoding="utf-8")).strip()
     if options.hub is not None and options.token is not None:
         return build_qr_text(QrInvitation(options.hub.rstrip("/"), options.token))
     return None
@@ -226,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_phone(phone: argparse.ArgumentParser) -> None:
     phone.add_argument("--store", type=Path, required=True, help="the phone's memory: a file, made when missing")
     phone.add_argument("--qr-text", help="enrol: what the QR code says")
+    phone.add_argument("--qr-file", help="enrol: a file with what the QR code says, unseen by a list of processes")
     phone.add_argument("--qr-png", help="enrol: a picture of the QR code (needs zxing-cpp)")
     phone.add_argument("--hub", help="enrol without a QR code: the hub's address, with --token")
     phone.add_argument("--token", help="the one-time code")

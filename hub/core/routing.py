@@ -5,6 +5,9 @@ In this order:
  2. the line this contact was last in touch with, so that a person always hears from the same number;
  3. of the lines that are ready, the one whose queue is shortest in time: queued segments against its pace per minute.
 
+A sandbox phone's line sends what asks for it by line or phone, and everything else only while the account has no phone that is real:
+what it "sends" reaches nobody.
+
 A line is ready when it is enabled, not paused, its SIM present, its phone online, and its hour, day and month budgets not used up. A
 full minute is not a reason to go elsewhere: it passes in seconds, and moving would break rule 2.
 """
@@ -44,6 +47,10 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """When the hour, day or month budget that is used up starts anew; None = room left."""
     full_window: str | None = None
     """Which one: `hour`, `day`, `month`."""
+    is_sandbox: bool = False
+    """Its phone is emulated."""
+    is_phone_removed: bool = False
+    """Its phone was removed for good."""
 
 
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,8 +144,15 @@ def _candidates(lines: Sequence[LineView], request: RouteRequest) -> tuple[list[
     is_unknown = isinstance(request.sender, ByName) and not named
     if is_unknown or isinstance(request.sender, AnyLine):
         in_pool = [line for line in lines if request.default_pool and line.pool == request.default_pool]
-        return in_pool or list(lines), False, is_unknown
+        return in_pool or without_sandbox(lines), False, is_unknown
     return named, True, False
+
+
+def without_sandbox(lines: Sequence[LineView]) -> list[LineView]:
+    """The lines whose texts reach somebody; where there are none, those of sandbox phones."""
+    if not any(not line.is_sandbox and not line.is_phone_removed for line in lines):
+        return list(lines)
+    return [line for line in lines if not line.is_sandbox]
 
 
 def _pick(

@@ -52,6 +52,8 @@ class CreateEnrolment(msgspec.Struct, frozen=True, kw_only=True):
     token_sha256: str
     name: str | None = None
     device_id: str | None = None
+    is_sandbox: bool = False
+    """For an emulated phone that the hub starts."""
 
     def keys(self) -> tuple[str, ...]:
         """Serial keys of the writer."""
@@ -74,6 +76,7 @@ def new_enrolment(
     name: str | None,
     *,
     device_id: str | None = None,
+    is_sandbox: bool = False,
     new_id: Callable[[], str],
     random: Callable[[int], bytes],
 ) -> NewEnrolment:
@@ -85,6 +88,7 @@ def new_enrolment(
         token_sha256=code_hash(token),
         name=checked_name(name) if name is not None else None,
         device_id=device_id,
+        is_sandbox=is_sandbox,
     )
     return NewEnrolment(command, token)
 
@@ -116,6 +120,7 @@ def create_enrolment(tx: Tx, commands: Sequence[CreateEnrolment]) -> list[Done[E
             created_at=tx.now,
             expires_at=tx.now + LIFE_SECONDS * 1000,
             for_device_id=command.device_id,
+            is_sandbox=command.is_sandbox,
         )
         rows.append(row)
         outcomes.append(Done(enrolment_view(row, tx.now), (LiveHint(row.account_id, "enrolment", row.id),)))
@@ -246,6 +251,7 @@ def _new_device(tx: Tx, code: EnrolmentRow, command: Enrol) -> DeviceRow:
         enrolled_at=tx.now,
         # A phone that is new in this life of the hub knows nothing an older life forgot.
         recalled_epoch=command.hub_epoch,
+        is_sandbox=code.is_sandbox,
     )
 
 

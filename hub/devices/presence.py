@@ -35,12 +35,20 @@ class NoteSightings(msgspec.Struct, frozen=True, kw_only=True):
     """Phones of this process that were heard since the last note."""
 
     sightings: tuple[Sighting, ...]
+    watched_by: str | None = None
+    """The account whose open dashboards are told to look again."""
 
 
 def note_sightings(tx: Tx, commands: Sequence[NoteSightings]) -> list[Done[int] | Refused]:
     """Write when phones were last heard, and their last `status`. One command carries many phones; the value is their number."""
     stored.write_sightings(tx.conn, [seen for command in commands for seen in command.sightings])
-    return [Done(len(command.sightings)) for command in commands]
+    return [Done(len(command.sightings), _hints(command)) for command in commands]
+
+
+def _hints(command: NoteSightings) -> tuple[Effect, ...]:
+    if command.watched_by is None:
+        return ()
+    return tuple(LiveHint(command.watched_by, "device", seen.device_id) for seen in command.sightings)
 
 
 # --- ends --------------------------------------------------------------------------------------------------------------------

@@ -144,10 +144,12 @@ def _device_views(conn: Connection, account_id: str, infos: Sequence[DeviceInfo]
     for line in _line_views(conn, account_id, stored.lines_in_phones(conn, account_id, ids), now):
         lines.setdefault(line.device_id, []).append(line)
     gaps, quarantined = stored.gap_counts(conn, ids), stored.quarantine_counts(conn, ids)
+    connected = stored.connection_counts(conn, ids, now - HOUR_MS)
     views = []
     for info in infos:
         own = tuple(lines.get(info.id, ()))
         view = _device_view(info, own, gaps.get(info.id, 0), quarantined.get(info.id, 0))
+        view = msgspec.structs.replace(view, recent_connections=connected.get(info.id, 0))
         views.append(msgspec.structs.replace(view, risks=risks_of(view, own, now)))
     return views
 
@@ -187,6 +189,7 @@ def _device_view(info: DeviceInfo, lines: tuple[LineView, ...], gaps: int, quara
         quarantined_events=quarantined,
         missing_events=_missing(info),
         open_gaps=gaps,
+        is_sandbox=info.is_sandbox,
         lines=lines,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from hub.core.clock import UtcMs
+from hub.devices.makers import battery_menu
 from hub.devices.views import DeviceView, LineView, Risk, Severity
 
 BATTERY_LOW_PERCENT = 20
@@ -12,6 +13,12 @@ CLOCK_AHEAD_MS = 120_000
 """Beyond what a slow network explains."""
 BACKLOG_EVENTS = 500
 SILENT_HOURS = 24
+AWAY_MS = 60_000
+"""Shorter absences are the network's everyday."""
+MANY_CONNECTIONS = 5
+"""In an hour: its network comes and goes, or the phone stops the app."""
+NEARLY_USED = 0.9
+"""The share of a budget from which its end is told."""
 
 
 def risks_of(device: DeviceView, lines: Sequence[LineView], now: UtcMs) -> tuple[Risk, ...]:
@@ -54,9 +61,78 @@ def _silence(device: DeviceView, _lines: Sequence[LineView], now: UtcMs) -> Foun
     )
 
 
+def _absence(device: DeviceView, _lines: Sequence[LineView], now: UtcMs) -> Found:
+    """Gone for a while: with the likely cause, from the last it told."""
+    since = device.offline_since or device.last_seen_at
+    if device.is_online or since is None or not now - since >= AWAY_MS or (now - since) // 3_600_000 >= SILENT_HOURS:
+        return []
+    if device.suspended_at is not None:
+        return []
+    away = _how_long(now - since)
+    level = device.battery_percent
+    if level is not None and level <= BATTERY_LOW_PERCENT and not device.is_charging:
+        text = f"Probably out of battery: {level} % and not charging when it was last heard, {away} ago."
+        return _risk("offline", "critical", text, "Plug it in and open the app.")
+    if device.signal_percent and all(one == SIGNAL_LOST_PERCENT for one in device.signal_percent):
+        text = f"Probably out of reach: it had no mobile service when it was last heard, {away} ago."
+        return _risk("offline", "critical", text, "Move it to where it has signal or Wi-Fi.")
+    fix = "Check its power and network, and open the app on it."
+    if device.permissions.get("battery_exemption") is False:
+        fix = f"Open the app on it; then {_unrestricted(device)[:1].lower()}{_unrestricted(device)[1:]}"
+    return _risk("offline", "critical", f"It has been out of reach for {away}.", fix)
+
+
+def _how_long(milliseconds: int) -> str:
+    minutes = milliseconds // 60_000
+    hours, rest = divmod(minutes, 60)
+    return f"{minutes} min" if hours == 0 else f"{hours} h" if rest == 0 else f"{hours} h {rest} min"
+
+
+def _flapping(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
+    if device.recent_connections < MANY_CONNECTIONS:
+        return []
+    menu = battery_menu(device.manufacturer)
+    return _risk(
+        "unstable",
+        "warning",
+        f"It lost its connection and came back {device.recent_connections - 1} times in the last hour.",
+        "Move it to a better Wi-Fi or switch to mobile data." + (f" {menu}" if menu else ""),
+    )
+
+
+def _budgets(device: DeviceView, lines: Sequence[LineView], now: UtcMs) -> Found:
+    found: Found = []
+    for line in lines:
+        if not line.is_present or not line.is_enabled:
+            continue
+        if line.paused_until is not None and line.paused_until > now:
+            why = f": {line.paused_reason}" if line.paused_reason else ""
+            found += _risk(
+                "line_paused", "warning", f"{line.name} is paused{why}.", "It goes on by itself; move what is urgent."
+            )
+        found += _nearly_used(device, line)
+    return found
+
+
+def _nearly_used(_device: DeviceView, line: LineView) -> Found:
+    windows = (
+        ("this month", line.used_month, line.per_month, "the first of next month"),
+        ("today", line.used_day, line.per_day, "midnight"),
+        ("this hour", line.used_hour, line.per_hour, "the hour is over"),
+    )
+    for when, used, cap, anew in windows:
+        if not cap or used < NEARLY_USED * cap:
+            continue
+        fix = f"Move its texts to another phone, raise the limit, or wait until {anew}."
+        if used >= cap:
+            return _risk("budget_used", "warning", f"{line.name} has used its {cap} segments for {when}.", fix)
+        return _risk("budget_low", "warning", f"{line.name} has {cap - used} segments left for {when}.", fix)
+    return []
+
+
 def _battery(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
     level = device.battery_percent
-    if level is None or level > BATTERY_LOW_PERCENT:
+    if level is None or level > BATTERY_LOW_PERCENT or not device.is_online:
         return []
     if device.is_charging:
         return _risk("battery_low", "info", f"The battery is at {level} % and charging.", "Leave it plugged in.")
@@ -106,10 +182,15 @@ _PERMISSIONS: tuple[tuple[str, str, Severity, str, str], ...] = (
 
 def _permissions(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Found:
     return [
-        Risk(code=code, severity=severity, text=text, fix=fix)
+        Risk(code=code, severity=severity, text=text, fix=_unrestricted(device) if word == "battery_exemption" else fix)
         for word, code, severity, text, fix in _PERMISSIONS
         if device.permissions.get(word) is False
     ]
+
+
+def _unrestricted(device: DeviceView) -> str:
+    menu = battery_menu(device.manufacturer)
+    return "Set the app's battery use to Unrestricted." + (f" {menu}" if menu else "")
 
 
 def _service(device: DeviceView, lines: Sequence[LineView], _now: UtcMs) -> Found:
@@ -198,6 +279,9 @@ def _backlog(device: DeviceView, _lines: Sequence[LineView], _now: UtcMs) -> Fou
 _RULES: tuple[Callable[[DeviceView, Sequence[LineView], UtcMs], Found], ...] = (
     _suspension,
     _silence,
+    _absence,
+    _flapping,
+    _budgets,
     _battery,
     _permissions,
     _service,

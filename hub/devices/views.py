@@ -56,6 +56,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     used_month: int = 0
     created_at: UtcMs
     removed_at: UtcMs | None
+    is_sandbox: bool = False
+    """Its phone is an emulated one: what it sends reaches nobody."""
 
 
 class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +98,10 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers between the events that arrived, asked for again and not answered yet."""
     open_gaps: int
     """Gaps: ranges of numbers that the phone said it no longer has."""
+    recent_connections: int = 0
+    """Connections it made in the last hour."""
+    is_sandbox: bool = False
+    """Not a phone but the emulator, started by the hub: its texts reach nobody."""
     lines: tuple[LineView, ...]
     risks: tuple[Risk, ...] = ()
 

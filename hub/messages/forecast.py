@@ -11,7 +11,7 @@ from hub.core.clock import UtcMs
 from hub.core.commands import AnyLine, Sender
 from hub.core.forecast import LineLoad, sent_by, shared_by
 from hub.core.pacing import HOUR_MS, day_start, month_start
-from hub.core.routing import RouteRequest, sender_lines
+from hub.core.routing import RouteRequest, sender_lines, without_sandbox
 from hub.messages.lines import limits_of, line_view, read_account_settings, utc_offset
 from hub.messages.views import BatchView
 from hub.storage.messages_forecast import WaitingOf, waiting_of_batches, waiting_on_lines, waiting_up_to
@@ -90,8 +90,9 @@ def _later(one: UtcMs | None, other: UtcMs | None) -> UtcMs | None:
 def _line_ids(rows: Sequence[LineRow], request: RouteRequest) -> list[str]:
     views = [line_view(row, 0, None, 0) for row in rows]
     named = sender_lines(views, request.sender)
-    if isinstance(request.sender, AnyLine) and request.default_pool:
-        named = [view for view in named if view.pool == request.default_pool] or named
+    if isinstance(request.sender, AnyLine):
+        in_pool = [view for view in named if request.default_pool and view.pool == request.default_pool]
+        named = in_pool or without_sandbox(named)
     usable = [view for view in named if view.is_enabled and view.is_present and view.is_device_usable]
     return [view.line_id for view in usable]
 

@@ -292,6 +292,8 @@ def line_view(row: LineRow, queued: int, allowed: Allowance | None, seen_since: 
         per_minute=row.per_minute,
         full_until=allowed.full_until if allowed else None,
         full_window=allowed.which if allowed else None,
+        is_sandbox=row.is_sandbox,
+        is_phone_removed=row.is_phone_removed,
     )
 
 

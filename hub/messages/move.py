@@ -91,9 +91,12 @@ def _move(tx: Tx, command: MoveQueue) -> Done[Moved]:
 def _target(tx: Tx, command: MoveQueue, own: set[str]) -> LineRow | None:
     if command.to_line_id is None:
         return None
-    line = lines_by_id(tx.conn, {command.account_id}, {command.to_line_id}).get(command.to_line_id)
+    found = lines_by_id(tx.conn, {command.account_id}, {command.to_line_id} | own)
+    line = found.get(command.to_line_id)
     if line is None or line.id in own:
         raise invalid("to_line_id", "unknown", "Give a line of this account that sits in another phone.")
+    if any(found[line_id].is_sandbox != line.is_sandbox for line_id in own & set(found)):
+        raise invalid("to_line_id", "sandbox", "Texts never move between a sandbox phone and a real one.")
     return line
 
 

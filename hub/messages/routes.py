@@ -94,7 +94,9 @@ def _woken(moved: Sequence[Touch | None]) -> tuple[Effect, ...]:
 def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving: bool) -> Touch | None:
     """What the new thread of a message that got another line is told."""
     row = entry.row
-    if row.is_pinned and book.line(wish.account_id, row.line_id) is not None:
+    line = book.line(wish.account_id, row.line_id)
+    if line is not None and (row.is_pinned or line.is_sandbox):
+        # What was meant for a sandbox phone must not turn into a real text because a real phone was added since.
         return None
     if row.line_id is None:
         routed = book.choose_to_wait(wish, row.segments)

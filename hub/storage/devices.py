@@ -61,6 +61,7 @@ class DeviceRow(msgspec.Struct):
     status: str = "{}"
     status_at: UtcMs | None = None
     settings: str = "{}"
+    is_sandbox: bool = False
 
 
 _NAMES = DeviceRow.__struct_fields__

@@ -28,6 +28,7 @@ class EnrolmentRow(msgspec.Struct, kw_only=True):
     used_secret_sha256: str | None = None
     device_id: str | None = None
     for_device_id: str | None = None
+    is_sandbox: bool = False
 
 
 _NAMES = EnrolmentRow.__struct_fields__

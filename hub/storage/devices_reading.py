@@ -39,6 +39,7 @@ class DeviceInfo(NamedTuple):
     permissions: str
     status: str
     status_at: UtcMs | None
+    is_sandbox: bool
     last_event_at: UtcMs | None
     complete_up_to: UtcMs | None
     clock_ahead_ms: int | None
@@ -47,8 +48,8 @@ class DeviceInfo(NamedTuple):
     beyond: str | None
 
 
-_ON_DEVICE = DeviceInfo._fields[:21]
-_ON_STREAM = DeviceInfo._fields[21:]
+_ON_DEVICE = DeviceInfo._fields[:22]
+_ON_STREAM = DeviceInfo._fields[22:]
 _DEVICES = select(*(DEVICE.c[name] for name in _ON_DEVICE), *(STREAM.c[name] for name in _ON_STREAM)).select_from(
     DEVICE.outerjoin(STREAM, and_(STREAM.c.device_id == DEVICE.c.id, STREAM.c.stream == DEVICE.c.stream))
 )
@@ -116,10 +117,14 @@ class LineInfo(NamedTuple):
     removed_at: UtcMs | None
     device_name: str | None
     is_device_online: bool
+    is_sandbox: bool
 
 
 _LINES: Select[Any] = select(
-    *(LINE.c[name] for name in LineInfo._fields[:-2]), DEVICE.c.name, func.coalesce(DEVICE.c.is_online, False)
+    *(LINE.c[name] for name in LineInfo._fields[:-3]),
+    DEVICE.c.name,
+    func.coalesce(DEVICE.c.is_online, False),
+    func.coalesce(DEVICE.c.is_sandbox, False),
 ).select_from(LINE.outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id))
 _ACCOUNTS_LINES = _LINES.where(LINE.c.account_id == bindparam("account_id"))
 _LINES_OF_ACCOUNT = _ACCOUNTS_LINES.where(or_(LINE.c.removed_at.is_(None), bindparam("with_removed"))).order_by(
@@ -205,6 +210,12 @@ _QUARANTINED = (
     .limit(bindparam("most"))
 )
 
+_RECENT_CONNECTIONS = (
+    select(CONNECTION.c.device_id, func.count())
+    .where(one_of(CONNECTION.c.device_id, texts("device_ids")), CONNECTION.c.connected_at >= bindparam("since"))
+    .group_by(CONNECTION.c.device_id)
+)
+
 LAST_ID = "~"
 """Above every id."""
 
@@ -212,6 +223,12 @@ LAST_ID = "~"
 def gap_counts(conn: Connection, device_ids: Collection[str]) -> dict[str, int]:
     """How many gaps each of these phones has."""
     return {row[0]: row[1] for row in conn.execute(_GAP_COUNTS, {"device_ids": sorted(device_ids)})}
+
+
+def connection_counts(conn: Connection, device_ids: Collection[str], since: UtcMs) -> dict[str, int]:
+    """How often each of these phones has connected since then."""
+    found = conn.execute(_RECENT_CONNECTIONS, {"device_ids": sorted(device_ids), "since": since})
+    return {row[0]: row[1] for row in found}
 
 
 def quarantine_counts(conn: Connection, device_ids: Collection[str]) -> dict[str, int]:

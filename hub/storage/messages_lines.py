@@ -52,6 +52,9 @@ class LineRow(msgspec.Struct, frozen=True):
     session_no: int | None
     is_device_usable: bool
     """The phone is neither revoked nor suspended nor paused."""
+    is_phone_removed: bool
+    is_sandbox: bool
+    """In an emulated phone: nothing but what asks for it goes there while the account has a real line."""
 
 
 _LINE_FIELDS = LineRow.__struct_fields__[:19]
@@ -67,6 +70,8 @@ _COLUMNS = (
         & DEVICE.c.suspended_at.is_(None)
         & DEVICE.c.paused_at.is_(None)
     ).label("is_device_usable"),
+    (DEVICE.c.id.is_(None) | DEVICE.c.revoked_at.is_not(None)).label("is_phone_removed"),
+    func.coalesce(DEVICE.c.is_sandbox, False).label("is_sandbox"),
 )
 _JOINED = LINE.outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id)
 _LINES: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(LINE.c.removed_at.is_(None))

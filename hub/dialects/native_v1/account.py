@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from hub.accounts.account import UpdateAccount, update_accounts
 from hub.accounts.scopes import Scope
 from hub.accounts.settings import AccountSettings, PoolName, Region, Ttl, ZoneName, read_settings
+from hub.devices.sandbox import is_possible
 from hub.dialects.native_v1.fields import AccountId, KeyId, Model, Name, Request, UtcTime, named, out, time
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, NoQuery, Operation, found
 from hub.storage.accounts import AccountRow, find_account
@@ -36,6 +37,7 @@ class Effective(Model):
     default_ttl_seconds: int
     max_segments: int
     max_recipients: int
+    sandbox_phones: Annotated[int, Meta(description="Most sandbox phones of this hub; 0 = it starts none.")]
 
 
 class Account(Model):
@@ -81,6 +83,7 @@ def _shown(call: Call[NoQuery, None] | Call[NoQuery, AccountChange], row: Accoun
             default_ttl_seconds=settings.default_ttl_seconds or config.default_ttl_seconds,
             max_segments=config.max_segments,
             max_recipients=config.max_recipients,
+            sandbox_phones=config.sandbox_phones if is_possible() else 0,
         ),
         key_id=out("key", call.who.key_id),
         key_name=call.who.key_name,

@@ -78,6 +78,9 @@ class Device(Model):
     clock_ahead_seconds: Annotated[
         float | None, Meta(description="How far its clock is ahead of the hub's; negative = behind.")
     ]
+    is_sandbox: Annotated[
+        bool, Meta(description="Not a phone but the emulator, started by the hub: what it sends reaches nobody.")
+    ]
     lines: list[lines.Line]
     risks: list[DeviceRisk]
 
@@ -138,6 +141,7 @@ def shown(view: devices.DeviceView) -> Device:
         missing_events=view.missing_events,
         open_gaps=view.open_gaps,
         clock_ahead_seconds=None if view.clock_ahead_ms is None else view.clock_ahead_ms / 1000,
+        is_sandbox=view.is_sandbox,
         lines=[lines.shown(line) for line in view.lines],
         risks=[shown_risk(one) for one in view.risks],
     )

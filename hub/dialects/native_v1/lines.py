@@ -67,6 +67,7 @@ class Line(Model):
     used_hour: Count
     used_day: Annotated[Count, Meta(description="Segments sent today, in the account's time zone.")]
     used_month: Count
+    is_sandbox: Annotated[bool, Meta(description="In a sandbox phone: what it sends reaches nobody.")]
     created_at: UtcTime
     removed_at: UtcTime | None
 
@@ -135,6 +136,7 @@ def shown(view: devices.LineView) -> Line:
         used_hour=view.used_hour,
         used_day=view.used_day,
         used_month=view.used_month,
+        is_sandbox=view.is_sandbox,
         created_at=time(view.created_at),
         removed_at=time_or_none(view.removed_at),
     )

@@ -36,6 +36,7 @@ TAGS = {
     "devices": "Phones.",
     "lines": "SIMs as sending identities.",
     "enrolments": "Codes that let a phone in.",
+    "sandbox-phones": "Emulated phones, to try everything without one.",
     "notices": "What an operator must know of phones.",
     "webhooks": "Where events are sent.",
     "deliveries": "Every event on its way to a webhook.",

@@ -47,7 +47,7 @@ from hub.core.errors import Code, HubError
 from hub.devices.connect import Greeted, SayHello, say_hello
 from hub.devices.event_log import Stored, StoreTold, store_told
 from hub.devices.lines import ListSims, list_sims
-from hub.devices.presence import CLOSED, Goodbye, goodbye
+from hub.devices.presence import CLOSED, Goodbye, NoteSightings, goodbye, note_sightings
 from hub.devices.recall import TakeRecalled, take_recalled
 from hub.devices.tokens import PhoneIdentity
 from hub.failpoints import failpoint
@@ -55,6 +55,7 @@ from hub.log import get_logger
 from hub.messages.answers import PhoneAnswer, take_answers
 from hub.phones.sessions import Session
 from hub.services import Services
+from hub.storage.devices import Sighting
 
 log = get_logger("phones.native")
 
@@ -80,7 +81,7 @@ CLOSE_OF: dict[Code, CloseReason] = {
 class NativeSession(Session):
     """A phone that speaks the device protocol. Subclasses say how its frames leave."""
 
-    __slots__ = ("_room", "_services", "in_flight", "noted_at", "sims_told", "status")
+    __slots__ = ("_room", "_services", "in_flight", "look", "noted_at", "sims_told", "status")
 
     def __init__(self, services: Services) -> None:
         super().__init__(services.clock.monotonic())
@@ -93,6 +94,8 @@ class NativeSession(Session):
         """The last `status` that is not written yet."""
         self.sims_told = 0
         """Hash of the SIMs last passed on, since most `status` frames repeat them."""
+        self.look = 0
+        """Hash of what a person sees of its status: permissions, charging, battery, bars of signal."""
 
     # --- hello and goodbye
 
@@ -164,8 +167,37 @@ class NativeSession(Session):
 
     def _status(self, frame: Status, _raw: str | None) -> None:
         self.status = msgspec.structs.replace(frame, sims=())
+        look = _look_of(frame)
+        if look != self.look:
+            self.look = look
+            self._show()
         if frame.sims and hash(frame.sims) != self.sims_told:
             self._list_sims(frame.sims)
+
+    def _show(self) -> None:
+        """Somebody may be looking, as while pairing: then what changed is written now, not with the next round."""
+        if not self._services.live.watching(self.account_id):
+            return
+        command = NoteSightings(sightings=(self.sighting(),), watched_by=self.account_id)
+        try:
+            future = self._services.db.writer.submit_soon(note_sightings, command)
+        except HubError as error:
+            log.info("a phone's status could not be noted", device=self.device_id, why=error.code)
+        else:
+            future.add_done_callback(_look_at_error)
+
+    def sighting(self) -> Sighting:
+        """What to note of this session now."""
+        self.noted_at = self.last_heard
+        silent = self._services.clock.monotonic() - self.last_heard
+        status, self.status = self.status, None
+        return Sighting(
+            self.device_id,
+            self.session_no,
+            self._services.clock.now() - round(silent * 1000),
+            None if status is None else _encoder.encode(msgspec.structs.replace(status, permissions={})).decode(),
+            None if status is None or not status.permissions else _encoder.encode(status.permissions).decode(),
+        )
 
     def _list_sims(self, sims: tuple[Sim, ...]) -> None:
         self.sims_told = hash(sims)
@@ -224,6 +256,14 @@ class NativeSession(Session):
         if self._room is None:
             self._room = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._room)
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def _look_of(status: Status) -> int:
+    bars = tuple(None if level is None else level // 25 for level in status.signal_percent)
+    return hash((frozenset(status.permissions.items()), status.is_charging, status.battery_percent, bars))
 
 
 _TAKERS: dict[type, Callable[[NativeSession, Any, str | None], None]] = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-import msgspec
-
 from device_protocol.errors import SILENT
 from device_protocol.limits import DEAD_SECONDS
 from hub.core.errors import HubError
@@ -25,8 +23,6 @@ NOTE_SECONDS = 30.0
 STALE_SECONDS = DEAD_SECONDS + 2 * NOTE_SECONDS
 """An online phone that nobody noted for so long: the process that held it has died."""
 SIGHTINGS_IN_ONE = 500
-
-_encoder = msgspec.json.Encoder()
 
 
 class PresenceLoop:
@@ -75,7 +71,7 @@ class PresenceLoop:
                 session.end(SILENT, f"nothing heard for {DEAD_SECONDS} s")
 
     async def _note(self) -> None:
-        sightings = [seen for session in self._sessions if (seen := self._sighting(session)) is not None]
+        sightings = [seen for session in self._sessions if (seen := _sighting(session)) is not None]
         for start in range(0, len(sightings), SIGHTINGS_IN_ONE):
             command = NoteSightings(sightings=tuple(sightings[start : start + SIGHTINGS_IN_ONE]))
             try:
@@ -84,25 +80,17 @@ class PresenceLoop:
                 # The phones are noted again once they said something more.
                 log.warning("when phones were seen could not be noted", why=error.code)
 
-    def _sighting(self, session: Session) -> Sighting | None:
-        """What to note of a session; None when it said nothing since."""
-        if not isinstance(session, NativeSession) or session.last_heard <= session.noted_at:
-            return None
-        session.noted_at = session.last_heard
-        silent = self._services.clock.monotonic() - session.last_heard
-        status, session.status = session.status, None
-        return Sighting(
-            session.device_id,
-            session.session_no,
-            self._services.clock.now() - round(silent * 1000),
-            None if status is None else _encoder.encode(msgspec.structs.replace(status, permissions={})).decode(),
-            None if status is None or not status.permissions else _encoder.encode(status.permissions).decode(),
-        )
-
     async def _tell(self) -> None:
         command = LookAfter(stale_seconds=STALE_SECONDS, grace_seconds=self._services.config.offline_after_seconds)
         while (await self._services.db.writer.submit(look_after, command)).is_more:
             pass
+
+
+def _sighting(session: Session) -> Sighting | None:
+    """What to note of a session; None when it said nothing since."""
+    if not isinstance(session, NativeSession) or session.last_heard <= session.noted_at:
+        return None
+    return session.sighting()
 
 
 def sessions_of(services: Services) -> Sessions:

@@ -30,6 +30,8 @@ class Enrolment(SQLModel, table=True):
     """The phone that used it."""
     for_device_id: str | None = Field(default=None, sa_type=CleanText)
     """Set when the operator made it to let one particular phone in again: that phone keeps its row, lines and threads."""
+    is_sandbox: bool = Field(default=False)
+    """Made for an emulated phone that the hub starts itself."""
 
 
 class Device(SQLModel, table=True):
@@ -105,6 +107,8 @@ class Device(SQLModel, table=True):
     status_at: int | None = Field(default=None, sa_type=UtcMillis)
     settings: str = Field(default="{}", sa_type=CleanText)
     """JSON: what the hub tells the phone in `config`; an adapter's own settings."""
+    is_sandbox: bool = Field(default=False)
+    """The emulator, started by the hub: what it sends reaches nobody, and what names no line never goes by it while there is a real one."""
 
 
 class DeviceStream(SQLModel, table=True):

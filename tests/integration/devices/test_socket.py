@@ -13,7 +13,7 @@ from hub.core.effects import ToPhone
 from hub.devices import find_device
 from hub.devices.standing import RevokeDevice, revoke_device
 from hub.phones.native import socket as socket_module
-from hub.storage.schema.devices import DeviceConnection, DeviceEvent
+from hub.storage.schema.devices import Device, DeviceConnection, DeviceEvent
 from tests.integration.devices.native_hub import NativeHub, until
 from tests.integration.messages.world import ACCOUNT
 
@@ -57,6 +57,20 @@ async def test_many_phones_that_lose_their_connections_lose_and_double_no_text(h
     await asyncio.gather(*(one(number) for number in range(12)))
     texts = sorted(message.text for message in hub_anywhere.world.messages())
     assert texts == sorted(f"{number}.{n}" for number in range(12) for n in range(20))
+
+
+async def test_what_a_phone_tells_is_seen_at_once_by_whoever_looks(hub: NativeHub) -> None:
+    """While pairing, each permission given on the phone shows on the page: it does not wait for the next round of notes."""
+    phone = await hub.phone()
+    async with phone.online() as wire:
+        await wire.send({"type": "status", "battery_percent": 40, "permissions": {"send_sms": False}})
+        await wire.send(phone.text("a"))
+        await wire.ack(1)
+        assert hub.world.rows(Device)[0]["status_at"] is None, "nobody looks: the next round writes it"
+        watcher = hub.services.live.watch(ACCOUNT)
+        await wire.send({"type": "status", "battery_percent": 40, "permissions": {"send_sms": True}})
+        await until(lambda: hub.world.rows(Device)[0]["permissions"] == '{"send_sms":true}')
+        hub.services.live.leave(watcher)
 
 
 async def test_numbers_that_jump_go_back_and_repeat(hub: NativeHub) -> None:

@@ -5,6 +5,7 @@ import pytest
 from hub.core.commands import ByLine
 from hub.core.errors import Code
 from hub.messages.move import MoveQueue, move_queue
+from hub.messages.routes import Reroute, reroute
 from hub.storage.schema.devices import Device
 from tests.integration.messages.world import ACCOUNT, PEER, STRANGER, Phones, World
 
@@ -82,3 +83,20 @@ def test_another_accounts_phone_is_not_there(world: World) -> None:
     error = world.refusal(move_queue, MoveQueue(account_id=ACCOUNT, device_id=theirs))
     assert error.code is Code.NOT_FOUND
     assert [row["id"] for row in world.rows(Device)] == [theirs]
+
+
+def test_texts_never_move_between_a_sandbox_phone_and_a_real_one(world: World) -> None:
+    sandbox = world.phone("Sandbox", is_sandbox=True)
+    meant_for_nobody = world.send(PEER)
+    assert world.message(meant_for_nobody).line_id == world.lines(sandbox)[0], "alone, it takes everything"
+    world.change(Device, sandbox, is_online=False, last_seen_at=0)
+    real = world.phone("Real")
+    assert move(world, sandbox) == (0, 1, 0)
+    world.do(reroute, Reroute(account_id=ACCOUNT, message_id=meant_for_nobody, away_seconds=0.0))
+    assert world.message(meant_for_nobody).line_id == world.lines(sandbox)[0]
+    (real_line,) = world.lines(real)
+    for phone, target in ((sandbox, real_line), (real, world.lines(sandbox)[0])):
+        error = world.refusal(move_queue, MoveQueue(account_id=ACCOUNT, device_id=phone, to_line_id=target))
+        assert error.code is Code.VALIDATION
+    world.change(Device, sandbox, is_online=True)
+    assert world.message(world.send("+491701234599")).line_id == real_line

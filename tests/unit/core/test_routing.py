@@ -232,3 +232,20 @@ def test_whatever_is_chosen_can_send_and_is_what_was_asked_for(
         assert view.line_id == sender.line_id
     if isinstance(sender, ByDevice):
         assert view.device_id == sender.device_id
+
+
+def test_a_sandbox_line_sends_only_what_asks_for_it_while_there_is_a_real_one() -> None:
+    real, sandbox = line("real", pool="shop"), line("sand", is_sandbox=True, alias="Sandbox")
+    assert chosen(route([real, sandbox], sticky="sand")) == ("real", "only_line")
+    away = line("real", is_online=False)
+    assert refused(route([away, sandbox])).reason == "phone_offline"
+    assert chosen(route([away, sandbox], ByLine("sand"))) == ("sand", "asked")
+    assert chosen(route([away, sandbox], ByName("sandbox")))[0] == "sand"
+    assert refused(route([away, sandbox], ByName("nobody"))).reason == "phone_offline"
+
+
+def test_a_sandbox_line_sends_everything_while_it_is_alone() -> None:
+    sandbox = line("sand", is_sandbox=True)
+    assert chosen(route([sandbox])) == ("sand", "only_line")
+    removed = line("real", is_device_usable=False, is_phone_removed=True)
+    assert chosen(route([removed, sandbox]))[0] == "sand"

@@ -51,6 +51,8 @@ def test_a_phone_that_is_well_has_none() -> None:
         ({"open_gaps": 1}, ("gaps", "info")),
         ({"queued_events": 500}, ("backlog", "warning")),
         ({"suspended_at": NOW, "suspended_reason": "x"}, ("suspended", "critical")),
+        ({"is_online": False, "last_seen_at": NOW - 24 * HOUR + 1}, ("offline", "critical")),
+        ({"recent_connections": 5}, ("unstable", "warning")),
         ({"is_online": False, "last_seen_at": NOW - 24 * HOUR}, ("silent", "critical")),
         ({"is_online": False, "last_seen_at": None, "enrolled_at": NOW - 24 * HOUR}, ("silent", "critical")),
     ],
@@ -69,7 +71,8 @@ def test_each_risk_is_found(change: dict[str, object], risk: tuple[str, str]) ->
         {"signal_percent": ()},
         {"signal_percent": (0, 40)},
         {"clock_ahead_ms": 119_999},
-        {"is_online": False, "last_seen_at": NOW - 24 * HOUR + 1},
+        {"is_online": False, "last_seen_at": NOW - 59_999},
+        {"recent_connections": 4},
         {"queued_events": None},
     ],
 )
@@ -89,6 +92,50 @@ def test_the_worst_comes_first_and_each_says_what_to_do() -> None:
     risks = risks_of(change, (LINE,), NOW)
     assert [risk.severity for risk in risks] == ["critical", "warning", "info"]
     assert all(risk.text.endswith(".") and risk.fix.endswith(".") for risk in risks)
+
+
+def sentence(lines: tuple[LineView, ...] = (LINE,), **change: object) -> tuple[str, str]:
+    (risk,) = risks_of(msgspec.structs.replace(WELL, **change), lines, NOW)
+    return risk.text, risk.fix
+
+
+def test_an_absence_names_its_likely_cause() -> None:
+    away = {"is_online": False, "offline_since": NOW - 92 * 60_000}
+    flat = sentence(battery_percent=9, is_charging=False, **away)  # type: ignore[arg-type]
+    assert flat[0] == "Probably out of battery: 9 % and not charging when it was last heard, 1 h 32 min ago."
+    assert "no mobile service" in sentence(signal_percent=(0,), **away)[0]  # type: ignore[arg-type]
+    assert sentence(**away)[0] == "It has been out of reach for 1 h 32 min."  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limits", "risk", "text"),
+    [
+        ({"per_day": 500, "used_day": 482}, "budget_low", "Line has 18 segments left for today."),
+        ({"per_day": 500, "used_day": 500}, "budget_used", "Line has used its 500 segments for today."),
+        ({"per_month": 100, "used_month": 95}, "budget_low", "Line has 5 segments left for this month."),
+        ({"per_hour": 10, "used_hour": 10}, "budget_used", "Line has used its 10 segments for this hour."),
+        (
+            {"paused_until": NOW + 1, "paused_reason": "Android's limit"},
+            "line_paused",
+            "Line is paused: Android's limit.",
+        ),
+    ],
+)
+def test_a_line_that_is_near_its_limit_is_a_risk(limits: dict[str, object], risk: str, text: str) -> None:
+    line = msgspec.structs.replace(LINE, **limits)
+    assert codes(lines=(line,)) == [(risk, "warning")]
+    assert sentence(lines=(line,))[0] == text
+    assert codes(lines=(msgspec.structs.replace(LINE, per_day=500, used_day=449),)) == []
+
+
+@pytest.mark.parametrize(
+    ("maker", "menu"),
+    [("samsung", "Never sleeping apps"), ("Xiaomi", "Autostart"), ("HUAWEI", "App launch"), ("Fairphone", "")],
+)
+def test_a_phone_that_may_be_put_to_sleep_names_its_makers_menu(maker: str, menu: str) -> None:
+    _, fix = sentence(manufacturer=maker, permissions={"battery_exemption": False})
+    assert fix.startswith("Set the app's battery use to Unrestricted.")
+    assert menu in fix
 
 
 def test_a_removed_phone_has_no_risks() -> None:

@@ -695,6 +695,7 @@ def _device() -> None:
         sa.Column("status", TEXT, nullable=False),
         sa.Column("status_at", sa.BigInteger(), nullable=True),
         sa.Column("settings", TEXT, nullable=False),
+        sa.Column("is_sandbox", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["account.id"],
@@ -735,6 +736,7 @@ def _enrolment() -> None:
         sa.Column("used_secret_sha256", TEXT, nullable=True),
         sa.Column("device_id", TEXT, nullable=True),
         sa.Column("for_device_id", TEXT, nullable=True),
+        sa.Column("is_sandbox", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["account.id"],
