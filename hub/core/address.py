@@ -65,6 +65,7 @@ class AddressFault(StrEnum):
     TOO_LONG = "too_long"
     WRONG_LENGTH = "wrong_length"
     BAD_SENDER = "bad_sender"
+    NOT_SEALED = "not_sealed"
 
 
 _WHAT_TO_DO = {
@@ -76,6 +77,7 @@ _WHAT_TO_DO = {
     AddressFault.TOO_SHORT: "{0} has too few digits. Check it for a missing one.",
     AddressFault.TOO_LONG: "{0} has too many digits. Check it for one typed twice.",
     AddressFault.WRONG_LENGTH: "{0} has a number of digits that its country does not use. Check them.",
+    AddressFault.NOT_SEALED: "{0} is not encrypted. Encrypt each number too, so that it begins with $aes-256-cbc.",
     AddressFault.BAD_SENDER: "{0} cannot be a sender. Use a number, or 1 to 11 letters, digits and spaces with a letter in them.",
 }
 
@@ -97,6 +99,23 @@ def parse_recipient(text: str, default_region: str | None = None) -> Address:
     if isinstance(found, AddressFault):
         raise BadAddress(found, text)
     return found
+
+
+SEALED = "$"
+"""How every end-to-end encrypted number begins (`$aes-256-cbc/…`, `$rsa-oaep-…`); no number and no name does."""
+_SEALED = re.compile(r"\$[A-Za-z0-9$/+=_.,:-]{8,511}", re.ASCII)
+
+
+def sealed_recipient(text: str) -> Address:
+    """A number that only the phone that sends can decrypt, passed on untouched. Raises BadAddress."""
+    if _SEALED.fullmatch(text) is None:
+        raise BadAddress(AddressFault.NOT_SEALED if text else AddressFault.EMPTY, text)
+    return Address(AddressKind.OPAQUE, text)
+
+
+def is_sealed(value: str) -> bool:
+    """Whether an address to send to is an encrypted one: only some phones can send to it."""
+    return value.startswith(SEALED)
 
 
 def parse_sender(text: str, default_region: str | None = None) -> Address:

@@ -63,6 +63,8 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which API took it: `v1`, `twilio` …; idempotency keys count within (account, door)."""
     recipients: tuple[Recipient, ...]
     text: str
+    data_port: int | None = None
+    """Set for a data SMS to this port of an application (3GPP TS 23.040 §9.2.3.24.4): `text` is then base64 of its octets."""
     batch_id: str | None = None
     """Set when the request was for many, also if one was left."""
     batch_name: str | None = None

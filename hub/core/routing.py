@@ -51,6 +51,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """Its phone is emulated."""
     is_phone_removed: bool = False
     """Its phone was removed for good."""
+    can_decrypt: bool = False
+    """Its phone holds the passphrase of end-to-end encrypted texts (or may: only the phone knows)."""
 
 
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,8 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     sender: Sender = AnyLine()
     segments: int = 1
+    is_sealed: bool = False
+    """End-to-end encrypted: only lines of phones that decrypt can send it."""
     strict_sender: bool = False
     default_pool: str | None = None
     avoid: frozenset[str] = frozenset()
@@ -98,6 +102,7 @@ def choose(
     lines: Sequence[LineView], request: RouteRequest, sticky_line_id: str | None = None, *, now: UtcMs
 ) -> Routed:
     """The line for a message, or why there is none."""
+    lines = [line for line in lines if line.can_decrypt] if request.is_sealed else lines
     candidates, is_pinned, is_unknown = _candidates(lines, request)
     if is_unknown and request.strict_sender:
         return NoLine("unknown_sender", _unknown_sentence(request.sender), is_permanent=True)
@@ -186,6 +191,8 @@ def _load(line: LineView, segments: int) -> float:
 def _nothing_to_choose_from(request: RouteRequest, is_pinned: bool) -> NoLine:
     if is_pinned:
         return NoLine("unknown_sender", _unknown_sentence(request.sender), is_permanent=True)
+    if request.is_sealed:
+        return NoLine("no_lines", "No phone can decrypt it. Enrol one with the sms-gate.app app and it goes out.")
     return NoLine("no_lines", "There is no line yet. Enrol a phone and it goes out.")
 
 

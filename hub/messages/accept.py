@@ -135,7 +135,7 @@ def _template(tx: Tx, command: PreparedSend) -> MessageRow:
         id="",
         account_id=request.account_id,
         direction="mt",
-        kind="sms",
+        kind="sms" if request.data_port is None else "data",
         state=(Status.SCHEDULED if request.scheduled_at else Status.QUEUED).value,
         peer="",
         text=request.text,
@@ -157,6 +157,7 @@ def _template(tx: Tx, command: PreparedSend) -> MessageRow:
         want_dlr=request.want_dlr,
         sender=None if isinstance(request.sender, AnyLine) else _JSON.encode(request.sender).decode(),
         max_tries=command.max_tries,
+        data_port=request.data_port,
     )
 
 

@@ -12,13 +12,14 @@ import msgspec
 from device_protocol.handover import HandoverRules
 from device_protocol.limits import OFFERS_MAX, SILENT_SECONDS
 from hub.core import moves
+from hub.core.address import is_sealed
 from hub.core.clock import UtcMs
 from hub.core.effects import Effect, ToPhone
 from hub.core.pacing import Sent, Usage, allowance
 from hub.core.status import WAITING
 from hub.messages.jobs import job_frame
 from hub.messages.ledger import HUB, Entry, Ledger
-from hub.messages.lines import limits_of, line_usage, read_account_settings, utc_offset
+from hub.messages.lines import DECRYPTING_TRANSPORTS, limits_of, line_usage, read_account_settings, utc_offset
 from hub.messages.outcomes import with_effects
 from hub.messages.routes import move_on
 from hub.storage.messages import MessageRow
@@ -102,7 +103,9 @@ class _Round:
         jobs: list[ToPhone] = []
         again_at: list[UtcMs] = []
         lines = {line.id: line for line in self._lines.get(command.device_id, ())}
-        queue = [row for line_id in lines for row in self._waiting.get(line_id, ()) if self._is_open(row)]
+        queue = [
+            row for line_id in lines for row in self._waiting.get(line_id, ()) if self._is_open(row, lines[line_id])
+        ]
         blocked: set[str] = set()
         for row in sorted(queue, key=lambda row: (-row.priority, row.due_at, row.id)):
             line = lines[row.line_id or ""]
@@ -134,8 +137,11 @@ class _Round:
             and not (line.paused_until is not None and line.paused_until > self._tx.now)
         )
 
-    def _is_open(self, row: MessageRow) -> bool:
-        """Not offered in this very round, not in a paused batch, and its time is not over (a timer is about to say so)."""
+    def _is_open(self, row: MessageRow, line: LineRow) -> bool:
+        """Not offered in this very round, not in a paused batch, its time not over (a timer is about to say so), and not encrypted for
+        other phones than the one its SIM has moved to."""
+        if is_sealed(row.peer) and line.transport not in DECRYPTING_TRANSPORTS:
+            return False
         is_over = row.expires_at is not None and row.expires_at <= self._tx.now
         is_taken = row.offered_at is not None or row.cancel_requested_at is not None
         return not is_taken and not is_over and row.batch_id not in self._paused

@@ -1,6 +1,6 @@
 """A message as a phone is offered it: the `job` frame."""
 
-from device_protocol.frames import Job
+from device_protocol.frames import DataContent, Job
 from device_protocol.frames import Line as FrameLine
 from device_protocol.limits import SEGMENTS_MAX
 from device_protocol.wire_types import write_utc
@@ -25,7 +25,8 @@ def job_frame(row: MessageRow, line: LineRow, now: UtcMs) -> Job:
         ttl_seconds=max(1, min(left, 31_536_000)),
         line=FrameLine(line.subscription_id or 0, line.slot or 0, line.fingerprint or ""),
         to=row.peer,
-        text=row.text,
+        text=row.text if row.data_port is None else None,
+        data=None if row.data_port is None else DataContent(row.text, row.data_port),
         max_segments=min(row.segments + ROOM_SEGMENTS, SEGMENTS_MAX),
         wants_delivery_report=row.want_dlr,
         priority=row.priority - 1,

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from hub.accounts.settings import AccountSettings, read_settings
+from hub.core.address import is_sealed
 from hub.core.clock import UtcMs
 from hub.core.commands import AnyLine, ByDevice, ByLine, ByName, Sender
 from hub.core.pacing import (
@@ -46,6 +47,9 @@ from hub.storage.usage import recent_usage, usage_since
 AWAY_SECONDS = 60.0
 """How long a phone that lost its connection still counts as there: most come back within seconds."""
 
+DECRYPTING_TRANSPORTS = frozenset({"smsgate"})
+"""Transports whose phones know end-to-end encrypted texts."""
+
 
 class Wish(NamedTuple):
     """A message that wants a line."""
@@ -66,7 +70,7 @@ class LineBook:
         self._views: dict[str, dict[str, LineView]] = {}
         self._sampled: set[str] = set()
         self._last: dict[tuple[str, str], LastContact] = {}
-        self._only: dict[tuple[str, Sender, bool], Routed] = {}
+        self._only: dict[tuple[str, Sender, bool, bool], Routed] = {}
 
     # --- reading
 
@@ -142,7 +146,7 @@ class LineBook:
         """The line whose queue it joins: one that can send now, else one that may later. NoLine when there is none at all."""
         if len(self._views.get(wish.account_id, ())) > 1:
             return self._choose_to_wait(wish, segments, strict_sender)
-        key = (wish.account_id, wish.sender, strict_sender)
+        key = (wish.account_id, wish.sender, strict_sender, is_sealed(wish.peer))
         only = self._only.get(key)
         if only is None:
             only = self._only[key] = self._choose_to_wait(wish, segments, strict_sender)
@@ -162,6 +166,7 @@ class LineBook:
         request = RouteRequest(
             sender=wish.sender,
             segments=segments,
+            is_sealed=is_sealed(wish.peer),
             strict_sender=strict_sender,
             default_pool=settings.default_pool,
             avoid=avoid,
@@ -294,6 +299,7 @@ def line_view(row: LineRow, queued: int, allowed: Allowance | None, seen_since: 
         full_window=allowed.which if allowed else None,
         is_sandbox=row.is_sandbox,
         is_phone_removed=row.is_phone_removed,
+        can_decrypt=row.transport in DECRYPTING_TRANSPORTS,
     )
 
 

@@ -4,14 +4,15 @@ Addresses are normalised, segments counted, limits held, ids made. What is left 
 form any more, only because a key was used before or a sender is unknown.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from hub.core.address import Address, BadAddress, parse_recipient
+from hub.core.address import Address, BadAddress, is_sealed, parse_recipient
 from hub.core.clock import UtcMs
 from hub.core.commands import Recipient, SendRequest
-from hub.core.encoding import Encoding, measure
+from hub.core.encoding import Encoding, measure, measure_sealed
 from hub.core.errors import Code, FieldError, HubError, invalid
 from hub.core.text import sanitise
 
@@ -21,6 +22,9 @@ SHORTEST_TTL_SECONDS = 1
 FURTHEST_SCHEDULE_SECONDS = 366 * 86_400
 LATE_SCHEDULE_SECONDS = 300
 """A time that is over by up to this much means now: the caller's clock, and the way here."""
+DATA_OCTETS = 133
+"""What a data SMS holds beside the header that names its port: 140 octets less 7 (3GPP TS 23.040 §9.2.3.24.4)."""
+LARGEST_PORT = 65_535
 METADATA_MAX = 50
 METADATA_KEY_MAX = 64
 METADATA_VALUE_MAX = 512
@@ -89,7 +93,7 @@ def prepare(
     `schedule_out_of_range`.
     """
     text = sanitise(request.text)
-    encoding, segments = _measured(text, limits)
+    encoding, segments = _measured(text, limits, request.data_port, recipients)
     _check_metadata(request.metadata)
     given = _address(recipients, limits, new_id)
     good = tuple(
@@ -119,9 +123,17 @@ def prepare(
     )
 
 
-def _measured(text: str, limits: SendLimits) -> tuple[Encoding, int]:
+def _measured(
+    text: str, limits: SendLimits, data_port: int | None, recipients: Sequence[str | Address]
+) -> tuple[Encoding, int]:
     if not text:
         raise HubError(Code.TEXT_EMPTY)
+    is_encrypted = any(isinstance(one, Address) and is_sealed(one.value) for one in recipients)
+    if data_port is not None:
+        return _measured_data(text, data_port, is_encrypted)
+    if is_encrypted:
+        sealed = measure_sealed(text)
+        return sealed.encoding, min(sealed.segments, limits.max_segments)
     if limits.max_characters is not None and len(text) > limits.max_characters:
         raise HubError(Code.TEXT_TOO_LONG, f"The text has {len(text)} characters; at most {limits.max_characters} go.")
     measured = measure(text)
@@ -130,6 +142,22 @@ def _measured(text: str, limits: SendLimits) -> tuple[Encoding, int]:
             Code.TEXT_TOO_LONG, f"The text takes {measured.segments} segments; at most {limits.max_segments} go."
         )
     return measured.encoding, measured.segments
+
+
+def _measured_data(data: str, port: int, is_encrypted: bool) -> tuple[Encoding, int]:
+    """A data SMS is one segment, whose octets the phone does not split."""
+    if not 0 <= port <= LARGEST_PORT:
+        raise invalid("port", "out_of_range", f"Give a port between 0 and {LARGEST_PORT}.")
+    if not is_encrypted:
+        try:
+            octets = len(b64decode(data, validate=True))
+        except ValueError:
+            raise invalid("data", "bad_base64", "Give the octets of a data SMS in base64.") from None
+        if not octets:
+            raise HubError(Code.TEXT_EMPTY)
+        if octets > DATA_OCTETS:
+            raise HubError(Code.TEXT_TOO_LONG, f"A data SMS has {octets} octets; at most {DATA_OCTETS} go.")
+    return "8bit", 1
 
 
 def _address(recipients: Sequence[str | Address], limits: SendLimits, new_id: Callable[[], str]) -> tuple[Given, ...]:

@@ -22,7 +22,7 @@ from hub.messages.outcomes import with_effects
 from hub.messages.prepare import Given, PreparedSend
 from hub.messages.routes import sender_of
 from hub.messages.search import find_message
-from hub.messages.views import MessageView
+from hub.messages.views import MessageView, encoding_of
 from hub.storage.messages import MessageRow
 from hub.storage.transaction import Done, Refused, Tx
 
@@ -99,6 +99,7 @@ def _again(row: MessageRow, command: Resend) -> PreparedSend:
         door=command.door,
         recipients=(Recipient(command.new_id, address),),
         text=row.text,
+        data_port=row.data_port,
         sender=sender_of(row) if command.line_id is None else ByLine(command.line_id),
         priority=row.priority,
         metadata=read_metadata(row),
@@ -112,7 +113,7 @@ def _again(row: MessageRow, command: Resend) -> PreparedSend:
     return PreparedSend(
         request=request,
         given=(Given(row.peer, address, command.new_id),),
-        encoding="ucs2" if row.encoding == "ucs2" else "gsm7",
+        encoding=encoding_of(row.encoding),
         segments=row.segments,
         ttl_seconds=row.ttl_seconds or 3600,
         max_tries=row.max_tries,

@@ -8,14 +8,14 @@ from typing import Literal
 import msgspec
 
 from hub.core.clock import UtcMs
+from hub.core.encoding import Encoding
 from hub.messages.announce import read_callback, read_metadata
 from hub.messages.known_segments import KnownSegment, read_segments
 from hub.storage.conversations import ConversationRow
 from hub.storage.messages import MessageRow
 
 Direction = Literal["mt", "mo"]
-MessageKind = Literal["sms", "mms", "call"]
-Encoding = Literal["gsm7", "ucs2"]
+MessageKind = Literal["sms", "data", "mms", "call"]
 SegmentState = Literal["waiting", "uncertain", "refused", "failed", "sent", "undelivered", "delivered"]
 
 _SEGMENT_STATES: dict[str, SegmentState] = {
@@ -185,7 +185,7 @@ def message_view(row: MessageRow, line_number: str | None, line_name: str | None
         state=row.state,
         peer=row.peer,
         text=row.text,
-        encoding="ucs2" if row.encoding == "ucs2" else "gsm7",
+        encoding=encoding_of(row.encoding),
         segments=row.segments,
         priority=row.priority,
         created_at=row.created_at,
@@ -243,7 +243,20 @@ def conversation_view(
 
 
 def _kind(stored: str) -> MessageKind:
-    return "mms" if stored == "mms" else "call" if stored == "call" else "sms"
+    match stored:
+        case "mms" | "call" | "data":
+            return stored
+        case _:
+            return "sms"
+
+
+def encoding_of(stored: str) -> Encoding:
+    """The encoding of a stored text."""
+    match stored:
+        case "ucs2" | "8bit":
+            return stored
+        case _:
+            return "gsm7"
 
 
 def _segment(index: int, known: KnownSegment) -> SegmentView:

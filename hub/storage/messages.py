@@ -67,6 +67,7 @@ class MessageRow(msgspec.Struct):
     final_at: UtcMs | None = None
     received_at: UtcMs | None = None
     device_event_uuid: str | None = None
+    data_port: int | None = None
 
 
 COLUMNS = tuple(MESSAGE.c[name] for name in MessageRow.__struct_fields__)
@@ -125,8 +126,12 @@ def insert_messages(conn: Connection, rows: Sequence[MessageRow]) -> None:
 
 
 def insert_accepted(conn: Connection, rows: Sequence[MessageRow]) -> None:
-    """Store new outbound messages, which have been on no phone yet: everything after `max_tries` is as it is made."""
-    _INSERT_ACCEPTED.run(conn, [msgspec.structs.astuple(row)[: len(_ACCEPTED)] for row in rows])
+    """Store new outbound messages, which have been on no phone yet: everything after `max_tries` is as it is made, but
+    for a data SMS's port."""
+    _INSERT_ACCEPTED.run(
+        conn, [msgspec.structs.astuple(row)[: len(_ACCEPTED)] for row in rows if row.data_port is None]
+    )
+    _INSERT.run(conn, [msgspec.structs.astuple(row) for row in rows if row.data_port is not None])
 
 
 def write_messages(conn: Connection, rows: Sequence[MessageRow], *, with_place: bool) -> None:

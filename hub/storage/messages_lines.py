@@ -55,6 +55,8 @@ class LineRow(msgspec.Struct, frozen=True):
     is_phone_removed: bool
     is_sandbox: bool
     """In an emulated phone: nothing but what asks for it goes there while the account has a real line."""
+    transport: str | None = None
+    """The phone's transport."""
 
 
 _LINE_FIELDS = LineRow.__struct_fields__[:19]
@@ -72,6 +74,7 @@ _COLUMNS = (
     ).label("is_device_usable"),
     (DEVICE.c.id.is_(None) | DEVICE.c.revoked_at.is_not(None)).label("is_phone_removed"),
     func.coalesce(DEVICE.c.is_sandbox, False).label("is_sandbox"),
+    DEVICE.c.transport,
 )
 _JOINED = LINE.outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id)
 _LINES: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(LINE.c.removed_at.is_(None))

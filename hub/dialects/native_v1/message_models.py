@@ -26,9 +26,9 @@ from hub.dialects.native_v1.fields import (
 from hub.messages.views import MessageView
 
 Direction = Literal["mt", "mo"]
-Kind = Literal["sms", "mms", "call"]
+Kind = Literal["sms", "data", "mms", "call"]
 Priority = Literal["bulk", "normal", "high"]
-Encoding = Literal["gsm7", "ucs2"]
+Encoding = Literal["gsm7", "ucs2", "8bit"]
 
 
 class Segment(Model):
@@ -46,7 +46,9 @@ class Message(Model):
 
     id: MessageId
     direction: Annotated[Direction, Meta(description="`mt`: sent by you. `mo`: received.")]
-    kind: Annotated[Kind, Meta(description="`call` is a missed call in the conversation.")]
+    kind: Annotated[
+        Kind, Meta(description="`call` is a missed call in the conversation; the `text` of `data` is base64.")
+    ]
     state: Status
     peer: Annotated[str, Meta(description="The other side's number or name.")]
     text: str

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from hub.core.encoding import measure, simplify
 from hub.dialects.native_v1.fields import Count, Model, Request
+from hub.dialects.native_v1.message_models import Encoding
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoQuery, Operation
 from hub.dialects.native_v1.sending import MOST_CHARACTERS
 
@@ -30,16 +31,14 @@ class Plainer(Model):
     """The same text with plain signs in place of typographic ones, where that saves something."""
 
     text: str
-    encoding: Literal["gsm7", "ucs2"]
+    encoding: Encoding
     segments: Count
 
 
 class Measured(Model):
     """What a text costs (3GPP TS 23.038 and 23.040)."""
 
-    encoding: Annotated[
-        Literal["gsm7", "ucs2"], Meta(description="One foreign character puts the whole text into UCS-2.")
-    ]
+    encoding: Annotated[Encoding, Meta(description="One foreign character puts the whole text into UCS-2.")]
     segments: Annotated[int, Meta(ge=1)]
     units: Annotated[Count, Meta(description="Septets (GSM-7) or UTF-16 units (UCS-2) used.")]
     per_segment: Count

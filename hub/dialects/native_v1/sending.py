@@ -35,6 +35,7 @@ from hub.messages.accept import take_in
 from hub.messages.idempotency import Accepted, RecipientResult
 from hub.messages.limits import send_limits
 from hub.messages.prepare import prepare
+from hub.messages.views import encoding_of
 
 DOOR = "v1"
 LONGEST_KEY = 255
@@ -147,7 +148,7 @@ def shown(accepted: Accepted) -> Taken:
         batch_id=out_or_none("batch", accepted.batch_id),
         accepted=len(results) - refused,
         refused=refused,
-        encoding="ucs2" if accepted.encoding == "ucs2" else "gsm7",
+        encoding=encoding_of(accepted.encoding),
         segments=accepted.segments,
         created_at=time(accepted.created_at),
         expires_at=time(accepted.expires_at),

@@ -165,7 +165,7 @@ class Message(SQLModel, table=True):
     direction: str = Field(sa_type=CleanText)
     """`mt` (hub → handset) or `mo` (handset → hub)."""
     kind: str = Field(default="sms", sa_type=CleanText)
-    """`sms`, `mms`, `call` (a missed call in the thread)."""
+    """`sms`, `data` (a data SMS), `mms`, `call` (a missed call in the thread)."""
     state: str = Field(sa_type=CleanText)
     peer: str = Field(sa_type=CleanText)
     text: str = Field(sa_type=CleanText)
@@ -222,6 +222,8 @@ class Message(SQLModel, table=True):
     received_at: int | None = Field(default=None, sa_type=UtcMillis)
     """Inbound: when the hub stored it. `sent_at` is then the network's own time stamp, when told."""
     device_event_uuid: str | None = Field(default=None, sa_type=CleanText)
+    data_port: int | None = Field(default=None, sa_type=Int64)
+    """Of a data SMS (`kind` is `data`, `text` is base64): the port of the application it is for."""
 
 
 class TimelineEntry(SQLModel, table=True):

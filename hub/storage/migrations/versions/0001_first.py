@@ -326,6 +326,7 @@ def _message() -> None:
         sa.Column("final_at", sa.BigInteger(), nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=True),
         sa.Column("device_event_uuid", TEXT, nullable=True),
+        sa.Column("data_port", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("message_account", "message", ["account_id", "id"], unique=False)
