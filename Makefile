@@ -8,13 +8,15 @@ READY := .venv/.ready
 help:  ## print this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(READY)  ## a virtual environment with everything pinned by hash
+install: $(READY)  ## a virtual environment with everything pinned by hash, and the dashboard's pages
+	@$(BIN)/python hatch_build.py
 
-$(READY): requirements-dev.lock pyproject.toml
+$(READY): requirements-dev.lock web/node.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Handset Hub needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv --help >/dev/null 2>&1 || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python hatch_build.py --has-node || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r web/node.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
@@ -48,4 +50,4 @@ lock: install  ## pin every dependency again, with hashes and without addresses
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra=dev --output-file=requirements-dev.lock pyproject.toml
 
 clean:  ## remove what these words made
-	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .demo web/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub import health, operations
+from hub import dashboard, health, operations
 from hub.accounts.credentials import Credentials
+from hub.accounts.front_desk import FrontDesk
 from hub.accounts.login_desk import LoginDesk
 from hub.accounts.secretbox import open_key_file
+from hub.accounts.signed_in import SignedIn
 from hub.admin import AdminSocket
 from hub.clock import SystemClock
 from hub.config import Config
@@ -67,6 +69,14 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
     db.writer.on_effects = effects
     live = Live()
     credentials = Credentials(db, clock, requests_per_second=config.requests_per_second)
+    signed_in = SignedIn(
+        db,
+        clock,
+        box,
+        credentials,
+        idle_seconds=config.sign_in_idle_hours * 3600,
+        requests_per_second=config.requests_per_second,
+    )
     services = Services(
         config=config,
         clock=clock,
@@ -77,6 +87,8 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
         secrets=box,
         credentials=credentials,
         logins=LoginDesk(db, clock, ids, credentials, requests_per_second=config.requests_per_second),
+        signed_in=signed_in,
+        front_desk=FrontDesk(db, clock, ids, box, signed_in, lives_seconds=config.sign_in_days * 86_400),
         sessions=Sessions(clock),
         webhooks=open_webhooks(
             config, db, clock, ids, box, [form for dialect in dialects() for form in dialect.webhook_formats]
@@ -166,6 +178,7 @@ class Hub:
             *message_loops(services),
             services.credentials,
             SandboxPhones(services),
+            services.signed_in,
         ]
         for dialect in self._dialects:
             loops.extend(dialect.workers(services))
@@ -175,13 +188,15 @@ class Hub:
 
     def _starlette(self) -> Starlette:
         services = self.services
-        claims: list[tuple[str, Sequence[BaseRoute]]] = [("the hub", health.routes(services, self._workers))]
+        claims: list[tuple[str, Sequence[BaseRoute]]] = [
+            ("the hub", health.routes(services, self._workers)),
+            ("the dashboard", dashboard.routes(services)),
+        ]
         claims += [(f"dialect {dialect.name}", dialect.routes(services)) for dialect in self._dialects]
         claims += [(f"phone transport {one.name}", one.routes(services)) for one in self._transports]
         refuse_double_claims(claims)
-        home = Route("/", _home, methods=["GET"])
         return Starlette(
-            routes=[home, *(route for _, routes in claims for route in routes)],
+            routes=[route for _, routes in claims for route in routes],
             exception_handlers={404: _not_found, 405: _wrong_method},
             lifespan=self._lifespan,
         )
@@ -199,10 +214,6 @@ class Hub:
             await self._workers.stop(services.config.shutdown_seconds)
             services.db.close()
             log.info("stopped")
-
-
-async def _home(_request: Request) -> Response:
-    return RedirectResponse("/docs")
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:

@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hub import operations
-from hub.admin import ask_running_hub, run_command
+from hub import cli_users, operations, people
+from hub.asking import AsJson, InAccount, ask, show
 from hub.config import Config, ConfigurationError, as_markdown, read_config
 from hub.core.errors import HubError
 
@@ -34,14 +33,10 @@ login_app = typer.Typer(help="Names and passwords for programs that know nothing
 app.add_typer(account_app, name="account")
 app.add_typer(key_app, name="key")
 app.add_typer(login_app, name="login")
+app.add_typer(cli_users.app, name="user")
 
 COLLECT_EVERY = 20_000
 """New objects that can be in cycles between two looks of the collector; Python's own default is 700."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-InAccount = Annotated[
-    str | None, typer.Option("--account", help="Account, by name or id; not needed when there is one.")
-]
 
 
 def main() -> None:
@@ -59,29 +54,6 @@ def main() -> None:
 def _fail(sentence: str) -> NoReturn:
     print(f"hub: {sentence}", file=sys.stderr)
     sys.exit(1)
-
-
-def ask(command: str, /, **arguments: Any) -> Mapping[str, Any]:
-    """Have a command done by the running hub, or here when none runs."""
-    config = read_config(os.environ)
-    answer = ask_running_hub(config.data_dir, command, arguments)
-    return answer if answer is not None else asyncio.run(_do_here(config, command, arguments))
-
-
-async def _do_here(config: Config, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    from hub.app import open_services
-    from hub.clock import SystemClock
-
-    services = open_services(config, SystemClock())
-    try:
-        return await run_command(services, operations.COMMANDS, name, arguments)
-    finally:
-        services.db.close()
-
-
-def show(answer: Mapping[str, Any], as_json: bool, text: str) -> None:
-    """Print an answer for a program or for a person."""
-    print(json.dumps(answer) if as_json else text)
 
 
 @app.command()
@@ -127,7 +99,8 @@ async def _serve(config: Config) -> None:
     elif config.tls_certificate and config.tls_key:
         files = TlsFiles(config.tls_certificate, config.tls_key, None)
     services = open_services(config, clock, tls_pin=files.pin if files else None)
-    await operations.account_of(services, None) if not await _has_accounts(services) else None
+    await people.account_of(services, None) if not await _has_accounts(services) else None
+    setup = await people.setup_link(services)
     hub = Hub(services)
     server = make_server(
         hub,
@@ -139,6 +112,8 @@ async def _serve(config: Config) -> None:
     print(
         f"Handset Hub listens on {config.listen_url}   data: {config.data_dir.resolve()}   Ctrl-C stops it", flush=True
     )
+    if setup is not None:
+        print(f"Nobody can sign in yet. Open this once, to make the first user: {setup}", flush=True)
     collect_rarely()
     await server.serve(sockets=[listener])
 

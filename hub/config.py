@@ -65,6 +65,12 @@ class Config:
         2000,
         group="Network",
     )
+    sign_in_idle_hours: float = setting(
+        "Hours after which a browser that was not used is signed out of the dashboard.", 168.0, group="Network"
+    )
+    sign_in_days: float = setting(
+        "Days after which a browser is signed out of the dashboard, however busy it was.", 30.0, group="Network"
+    )
     metrics_token: str = setting(
         "Bearer token that `/metrics` asks for. Empty: `/metrics` answers only callers on this machine.",
         "",

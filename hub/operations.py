@@ -9,8 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from hub import upkeep
-from hub.accounts.account import CreateAccount, create_accounts
+from hub import people, upkeep
 from hub.accounts.keys import CreateKey, RevokeKey, create_keys, new_secret, revoke_keys
 from hub.accounts.logins import name_key
 from hub.accounts.scopes import Scope
@@ -21,33 +20,11 @@ from hub.core.ids import BadId, parse, render
 from hub.devices import list_devices, new_enrolment
 from hub.devices.enrol import create_enrolment
 from hub.devices.qr import enrolment_text, qr_terminal
+from hub.people import account_of, make_account
 from hub.services import Services
-from hub.storage.accounts import AccountRow, list_accounts, list_keys
+from hub.storage.accounts import list_accounts, list_keys
 from hub.storage.facts import find_fact
 from hub.storage.logins import LoginRow, find_login_by_name, list_logins
-
-DEFAULT_ACCOUNT = "main"
-"""The account a first start makes, so that a hub for one needs no ceremony."""
-
-
-async def account_of(services: Services, named: str | None) -> AccountRow:
-    """The account that is meant: by id or name, or the only one there is."""
-    accounts = await services.db.read(list_accounts)
-    if named is None and len(accounts) == 1:
-        return accounts[0]
-    if named is None and not accounts:
-        return await make_account(services, DEFAULT_ACCOUNT)
-    found = [account for account in accounts if named in (account.name, render("account", account.id))]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(account.name for account in accounts)
-    raise HubError(Code.NOT_FOUND, f"Say which account with --account: there is {names}.")
-
-
-async def make_account(services: Services, name: str) -> AccountRow:
-    """Make an account; its name is not taken."""
-    command = CreateAccount(id=services.ids.next(services.clock.now()), name=name)
-    return await services.db.writer.submit(create_accounts, command, *command.keys())
 
 
 async def account_create(services: Services, name: str) -> Mapping[str, Any]:
@@ -227,6 +204,11 @@ COMMANDS: Mapping[str, Command] = {
     "login.list": login_list,
     "login.password": login_password,
     "login.delete": login_delete,
+    "user.add": people.user_add,
+    "user.list": people.user_list,
+    "user.setup": people.user_setup,
+    "user.reset": people.user_reset,
+    "user.disable": people.user_disable,
     "enrol": enrol,
     "status": status,
     "backup": upkeep.backup,

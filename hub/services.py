@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hub.accounts.credentials import Credentials
+from hub.accounts.front_desk import FrontDesk
 from hub.accounts.login_desk import LoginDesk
 from hub.accounts.secretbox import SecretBox
+from hub.accounts.signed_in import SignedIn
 from hub.config import Config
 from hub.core.clock import Clock
 from hub.core.effects import Effect
@@ -64,6 +66,8 @@ class Services:
     secrets: SecretBox
     credentials: Credentials
     logins: LoginDesk
+    signed_in: SignedIn
+    front_desk: FrontDesk
     sessions: PhoneSessions
     webhooks: Webhooks
     hub_epoch: str

@@ -25,6 +25,7 @@ ROWS = {
     "hub.services": 3,
     "hub.http": 3,
     "hub.carriers": 4,
+    "hub.dashboard": 4,
     "hub.dialects": 4,
     "hub.phones": 4,
 }

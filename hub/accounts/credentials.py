@@ -37,13 +37,21 @@ class Principal(msgspec.Struct, frozen=True):
 
     account_id: str
     key_id: str
+    """Empty for a person."""
     key_name: str
     scopes: frozenset[Scope]
+    user_id: str | None = None
+    """The person who is signed in; None for a key."""
+    sign_in_id: str | None = None
+    """The browser that person is signed in with."""
+    line_ids: frozenset[str] | None = None
+    """The lines it may see and send by; None = all of the account."""
 
     def require(self, scope: Scope) -> None:
-        """Raise `scope_missing` unless the key has it."""
+        """Raise `scope_missing` unless the key, or the person's role, has it."""
         if scope not in self.scopes:
-            raise HubError(Code.SCOPE_MISSING, f"This key lacks the scope {scope}.")
+            what = "This key lacks" if self.user_id is None else "Your role lacks"
+            raise HubError(Code.SCOPE_MISSING, f"{what} the scope {scope}.")
 
 
 class Credential:

@@ -21,6 +21,8 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
+    USERS_READ = "users:read"
+    USERS_WRITE = "users:write"
     ACCOUNT_READ = "account:read"
     ACCOUNT_WRITE = "account:write"
 
@@ -36,6 +38,8 @@ MEANING: dict[Scope, str] = {
     Scope.EVENTS_READ: "Read the events of the account and follow its stream.",
     Scope.KEYS_READ: "List keys (never the keys themselves).",
     Scope.KEYS_WRITE: "Make, rotate and revoke keys with no more scopes than one's own.",
+    Scope.USERS_READ: "List the people who use the dashboard.",
+    Scope.USERS_WRITE: "Invite, change and remove people with no more rights than one's own.",
     Scope.ACCOUNT_READ: "Read the account's settings and statistics.",
     Scope.ACCOUNT_WRITE: "Change the account's settings.",
 }

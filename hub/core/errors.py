@@ -20,6 +20,10 @@ class Code(StrEnum):
     KEY_REVOKED = "key_revoked"
     SCOPE_MISSING = "scope_missing"
     WRONG_LOGIN = "wrong_login"
+    CODE_NEEDED = "code_needed"
+    LINK_ENDED = "link_ended"
+    CROSS_SITE = "cross_site"
+    LINES_LIMITED = "lines_limited"
     BAD_SIGNATURE = "bad_signature"
     # what is asked for
     NOT_FOUND = "not_found"
@@ -121,6 +125,30 @@ CATALOGUE: Mapping[Code, Problem] = MappingProxyType(
                 401,
                 "Name or password is wrong",
                 "Try again, or have an administrator set a new password.",
+            ),
+            _entry(
+                Code.CODE_NEEDED,
+                401,
+                "A code of the second factor is needed",
+                "Send the six digits the authenticator app shows now, or one of the recovery codes, as code.",
+            ),
+            _entry(
+                Code.LINK_ENDED,
+                410,
+                "This link no longer works",
+                "It was used, or is too old. Ask an administrator for a new one, or run hub user reset on the hub's machine.",
+            ),
+            _entry(
+                Code.CROSS_SITE,
+                403,
+                "This request comes from another site",
+                "A request with the dashboard's cookie has to come from the dashboard itself. Programs use a key.",
+            ),
+            _entry(
+                Code.LINES_LIMITED,
+                403,
+                "Not for somebody who sees some lines only",
+                "Ask an administrator, who sees all lines.",
             ),
             _entry(
                 Code.BAD_SIGNATURE,

@@ -86,6 +86,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "basic_login": Kept("one row per login; deleting a login deletes its row"),
         "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
         "hub_fact": Kept("a handful of facts"),
+        "hub_user": Kept("one row per person: their name explains what they did"),
         "device": Kept("one row per phone: its texts and threads name it"),
         "device_stream": Kept(
             "one row per event stream of a phone; a phone begins a new one only when its storage went back"
@@ -189,6 +190,18 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             _days(30),
             ("id",),
             "select id from enrolment where expires_at < :cutoff order by expires_at limit :most",
+        ),
+        "sign_in": Sweep(
+            "Browsers people were signed in with, once that has ended",
+            _days(1),
+            ("id",),
+            "select id from sign_in where expires_at < :cutoff order by expires_at limit :most",
+        ),
+        "user_link": Sweep(
+            "One-time links of people, counted from their expiry",
+            _days(1),
+            ("token_sha256",),
+            "select token_sha256 from user_link where expires_at < :cutoff order by expires_at limit :most",
         ),
         "write_batch": Sweep(
             "Numbers of committed batches, asked for only after a commit whose answer was lost",

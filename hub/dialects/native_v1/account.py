@@ -1,4 +1,4 @@
-"""The account a key belongs to, and its settings."""
+"""The account a key or a person belongs to, and its settings."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Account(Model):
     created_at: UtcTime
     settings: Settings
     effective: Effective
-    key_id: Annotated[KeyId, Meta(description="The key that asks.")]
-    key_name: str
-    scopes: Annotated[list[Scope], Meta(description="What this key may do.")]
+    key_id: Annotated[KeyId | None, Meta(description="The key that asks; null for a person who is signed in.")]
+    key_name: Annotated[str, Meta(description="What the key, or the person, is called.")]
+    scopes: Annotated[list[Scope], Meta(description="What this key or person may do.")]
 
 
 class SettingsChange(Request):
@@ -85,7 +85,7 @@ def _shown(call: Call[NoQuery, None] | Call[NoQuery, AccountChange], row: Accoun
             max_recipients=config.max_recipients,
             sandbox_phones=config.sandbox_phones if is_possible() else 0,
         ),
-        key_id=out("key", call.who.key_id),
+        key_id=out("key", call.who.key_id) if call.who.key_id else None,
         key_name=call.who.key_name,
         scopes=sorted(call.who.scopes),
     )
@@ -119,7 +119,8 @@ async def change_account(call: Call[NoQuery, AccountChange]) -> Account:
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path="/v1/account", run=get_account, scope=None, query=NoQuery, body=NoBody, returns=Account
+        method="GET", path="/v1/account", run=get_account, scope=None, query=NoQuery, body=NoBody, returns=Account,
+        knows_lines=True,
     ),
     Operation(
         method="PATCH", path="/v1/account", run=change_account, scope=Scope.ACCOUNT_WRITE, query=NoQuery,

@@ -37,6 +37,7 @@ EventId = Annotated[str, _id("event", "An event; also the `webhook-id` of its de
 ReplayId = Annotated[str, _id("replay", "A replay of many events.")]
 KeyId = Annotated[str, _id("key", "An API key (not the key itself).")]
 LoginId = Annotated[str, _id("login", "A login: a name and a password.")]
+UserId = Annotated[str, _id("user", "A person who uses the dashboard.")]
 AccountId = Annotated[str, _id("account", "An account.")]
 
 UtcTime = Annotated[

@@ -46,6 +46,7 @@ TAGS = {
     "overview": "Numbers for a range of time.",
     "keys": "API keys.",
     "logins": "Names and passwords for programs that know nothing else.",
+    "users": "People who use the dashboard.",
     "account": "The account and its settings.",
 }
 
@@ -63,7 +64,7 @@ def document(operations: Sequence[AnyOperation], named: Sequence[type[Any]] = ()
         "info": {"title": "Handset Hub", "version": VERSION, "description": INTRODUCTION},
         "servers": [{"url": "/"}],
         "tags": [{"name": tag, "description": TAGS[tag]} for tag in TAGS if _is_used(tag, operations)],
-        "security": [{"bearer": []}, {"basic": []}, {"header": []}],
+        "security": [{"bearer": []}, {"basic": []}, {"header": []}, {"cookie": []}],
         "paths": dict(paths),
         "components": {
             "schemas": schemas,
@@ -87,6 +88,14 @@ def _security() -> dict[str, Any]:
             "in": "header",
             "name": "X-API-Key",
             "description": "The key in a header of its own.",
+        },
+        "cookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "hub_session",
+            "description": "A person signed in to the dashboard. What changes something also needs "
+            "`X-Requested-With: handset-hub` and has to come from the hub's own pages. Their role decides what they may do; "
+            "somebody who may see some lines only is refused (`lines_limited`) where a line is not what is asked for.",
         },
     }
 
@@ -137,7 +146,7 @@ def _operation(operation: AnyOperation, schemas: Mapping[str, Any], refs: Mappin
         "responses": _responses(operation, refs),
     }
     if operation.takes_ticket:
-        shown["security"] = [{"bearer": []}, {"basic": []}, {"header": []}, {}]
+        shown["security"] = [{"bearer": []}, {"basic": []}, {"header": []}, {"cookie": []}, {}]
     if operation.body is not NoBody:
         content: dict[str, Any] = {"schema": refs[operation.body]}
         if operation.example is not None:
@@ -245,6 +254,10 @@ def _refusals(operation: AnyOperation) -> dict[int, list[Code]]:
     }  # fmt: skip
     if operation.scope is not None:
         codes.add(Code.SCOPE_MISSING)
+    if not operation.knows_lines:
+        codes.add(Code.LINES_LIMITED)
+    if operation.method != "GET":
+        codes.add(Code.CROSS_SITE)
     if operation.path_ids:
         codes.add(Code.NOT_FOUND)
     if operation.body is not NoBody:

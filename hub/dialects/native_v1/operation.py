@@ -71,6 +71,11 @@ class Call(Generic[QueryT, BodyT]):
         return self.who.account_id
 
     @property
+    def line_ids(self) -> frozenset[str] | None:
+        """The lines the one who asks may see and send by; None = all of the account."""
+        return self.who.line_ids
+
+    @property
     def trace_id(self) -> str | None:
         """Names this request in logs, and everything it sets off."""
         trace_id: str | None = self.scope.get("trace_id")
@@ -136,6 +141,7 @@ PATH_IDS: Mapping[str, Kind] = MappingProxyType(
         "replay_id": "replay",
         "key_id": "key",
         "login_id": "login",
+        "user_id": "user",
     }
 )
 """Every parameter of a path is an id; its name says of what. One that is no such id is answered 404, like a foreign one."""
@@ -168,6 +174,9 @@ class Operation(Generic[QueryT, BodyT, ReturnsT]):
     is_body_optional: bool = False
     takes_ticket: bool = False
     """Authorised by a key or by a stream ticket in the query."""
+    knows_lines: bool = False
+    """Shows and does only what is of the lines that the one who asks may see (`Call.line_ids`). Others are closed to somebody
+    who may see some lines only, so that an operation which was not thought about leaks nothing."""
 
     @property
     def id(self) -> str:

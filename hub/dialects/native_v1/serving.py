@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub.core import ids
 from hub.core.errors import Code, HubError, invalid
 from hub.core.text import is_storable
-from hub.dialects.auth import authenticate
+from hub.dialects.auth import authenticate_anybody
 from hub.dialects.native_v1.operation import PATH_IDS, Answer, AnyOperation, Call, Content, NoBody
 from hub.dialects.native_v1.query import QueryReader
 from hub.dialects.native_v1.tickets import principal_of_ticket
@@ -110,10 +110,12 @@ class PathApp:
             query = bound.query.read(scope["query_string"])
             who = await principal_of_ticket(services, query.ticket)
         else:
-            who = await authenticate(scope, services.credentials)
+            who = await authenticate_anybody(scope, services.credentials, services.signed_in, services.config.base_url)
             query = None
         if operation.scope is not None:
             who.require(operation.scope)
+        if who.line_ids is not None and not operation.knows_lines:
+            raise HubError(Code.LINES_LIMITED)
         path = _path_ids(scope["path_params"])
         if query is None:
             query = bound.query.read(scope["query_string"])

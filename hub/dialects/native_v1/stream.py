@@ -155,6 +155,8 @@ class EventStream:
         if changes == self._seen_changes and self._services.clock.monotonic() - self._quiet_since < QUIET_SECONDS:
             return True
         self._seen_changes = changes
+        if self._who.user_id is not None:
+            return await self._services.signed_in.is_alive(self._who)
         return await self._services.credentials.is_alive(self._who)
 
     async def _send_events(self, send: Send) -> None:

@@ -27,6 +27,7 @@ from hub.dialects.native_v1 import (
     segments,
     sending,
     stream,
+    users,
     webhook_lag,
     webhook_statistics,
     webhooks,
@@ -60,5 +61,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *webhook_lag.OPERATIONS,
     *keys.OPERATIONS,
     *logins.OPERATIONS,
+    *users.OPERATIONS,
     *account.OPERATIONS,
 )

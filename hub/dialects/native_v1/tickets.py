@@ -1,7 +1,7 @@
 """Stream tickets: a browser's EventSource sends no headers, so that it opens `/v1/stream` with a ticket that lives a minute.
 
 A ticket is a JWT signed with a key derived from the hub's key file: any process of the hub can check it, and it says no more than which
-key asked for it. The key is looked at again when the ticket is used, and while the stream is open.
+key, or which signed-in browser, asked for it. That is looked at again when the ticket is used, and while the stream is open.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ _ALGORITHM = "HS256"
 
 
 def new_ticket(services: Services, who: Principal) -> tuple[str, UtcMs]:
-    """A ticket for the bearer of a key, and when it ends."""
+    """A ticket for the bearer of a key or a signed-in person, and when it ends."""
     expires_at = services.clock.now() + LIFETIME_SECONDS * 1000
-    claims = {"sub": who.key_id, "acc": who.account_id, "exp_ms": expires_at, "aud": PURPOSE}
+    claims = {"sub": who.sign_in_id or who.key_id, "acc": who.account_id, "exp_ms": expires_at, "aud": PURPOSE}
+    if who.sign_in_id is not None:
+        claims["is_person"] = True
     return jwt.encode(claims, services.secrets.derive(PURPOSE), _ALGORITHM), expires_at
 
 
@@ -33,6 +35,8 @@ async def principal_of_ticket(services: Services, ticket: str | None) -> Princip
         raise HubError(
             Code.UNAUTHENTICATED, "This stream ticket is not valid, or older than a minute. Ask for a new one."
         )
+    if claims.is_person:
+        return await services.signed_in.principal_of(claims.acc, claims.sub)
     return await services.credentials.principal_of(claims.acc, claims.sub)
 
 
@@ -40,6 +44,7 @@ class _Claims(msgspec.Struct, frozen=True):
     sub: str
     acc: str
     exp_ms: UtcMs
+    is_person: bool = False
 
 
 def _claims(services: Services, ticket: str) -> _Claims | None:

@@ -2,8 +2,8 @@
 
 from sqlmodel import SQLModel
 
-from hub.storage.schema import accounts, devices, messages, webhooks
+from hub.storage.schema import accounts, devices, messages, users, webhooks
 
 METADATA = SQLModel.metadata
 
-__all__ = ["METADATA", "accounts", "devices", "messages", "webhooks"]
+__all__ = ["METADATA", "accounts", "devices", "messages", "users", "webhooks"]

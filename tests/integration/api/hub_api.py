@@ -15,10 +15,12 @@ from starlette.responses import Response
 
 from device_protocol.payloads import SmsReceived
 from hub.accounts.credentials import Credentials
+from hub.accounts.front_desk import FrontDesk
 from hub.accounts.keys import CreateKey, create_keys, new_secret
 from hub.accounts.login_desk import LoginDesk
 from hub.accounts.scopes import Scope
 from hub.accounts.secretbox import SecretBox
+from hub.accounts.signed_in import SignedIn
 from hub.config import Config
 from hub.core.clock import rfc3339
 from hub.core.effects import CredentialsChanged, LiveHint, Publish
@@ -57,6 +59,7 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
     effects, live, guard = EffectRunner(), Live(), Guard(LOOPBACK)
     db.writer.on_effects = effects
     credentials = Credentials(db, clock, requests_per_second=config.requests_per_second)
+    signed_in = SignedIn(db, clock, box, credentials, idle_seconds=7 * 86_400, requests_per_second=2000)
     effects.on(CredentialsChanged, credentials.forget)
     effects.on(Publish, lambda effect: live.publish(effect.account_id, Hint("event", effect.event_ids[-1])))
     effects.on(LiveHint, lambda effect: live.publish(effect.account_id, Hint(effect.kind, effect.id)))
@@ -70,6 +73,8 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
         secrets=box,
         credentials=credentials,
         logins=LoginDesk(db, clock, ids, credentials, requests_per_second=config.requests_per_second),
+        signed_in=signed_in,
+        front_desk=FrontDesk(db, clock, ids, box, signed_in, lives_seconds=30 * 86_400),
         sessions=Sessions(clock),
         webhooks=Webhooks(db, clock, ids, box, BUILT_IN, HttpClient(guard, Resolver(guard, threads=1))),
         hub_epoch=hub_epoch,

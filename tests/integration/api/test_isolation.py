@@ -22,6 +22,7 @@ SMALLEST_BODY: dict[str, Any] = {
     "change_conversation": {"is_archived": True},
     "change_webhook": {"state": "paused"},
     "change_key": {"name": "mine now"},
+    "change_user": {"name": "mine now", "role": "read_only", "is_disabled": True},
     "confirm_line": {"is_same_as": None},
     "send_test_text": {"to": "+491701234567"},
     "add_batch_rows": {"rows": [{"row": 1, "to": "+491701234567", "text": "mine now"}]},
@@ -50,6 +51,9 @@ async def things_of_everybody(api: Api) -> dict[str, str]:
         "replay_id": (await api.post("/v1/replays", {"webhook_id": webhook}))["id"],
         "login_id": (await api.post("/v1/logins", {"username": "private-login"}))["info"]["id"],
         "key_id": (await api.get("/v1/account"))["key_id"],
+        "user_id": (await api.post("/v1/users", {"username": "private", "name": "private person", "role": "admin"}))[
+            "user"
+        ]["id"],
     }
 
 

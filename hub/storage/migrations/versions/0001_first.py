@@ -408,6 +408,20 @@ def _timeline() -> None:
     op.create_index("timeline_message", "timeline", ["message_id", "id"], unique=False)
 
 
+def _user_link() -> None:
+    op.create_table(
+        "user_link",
+        sa.Column("token_sha256", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token_sha256"),
+    )
+    op.create_index("user_link_expires", "user_link", ["expires_at"], unique=False)
+    op.create_index("user_link_user", "user_link", ["user_id"], unique=False)
+
+
 def _wh_attempt() -> None:
     op.create_table(
         "wh_attempt",
@@ -749,6 +763,33 @@ def _enrolment() -> None:
     op.create_index("enrolment_expires", "enrolment", ["expires_at"], unique=False)
 
 
+def _hub_user() -> None:
+    op.create_table(
+        "hub_user",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("username", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("role", TEXT, nullable=False),
+        sa.Column("line_ids", TEXT, nullable=True),
+        sa.Column("password_hash", TEXT, nullable=True),
+        sa.Column("totp_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("totp_pending", sa.LargeBinary(), nullable=True),
+        sa.Column("totp_step", sa.BigInteger(), nullable=False),
+        sa.Column("recovery_hashes", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("username"),
+    )
+    op.create_index("hub_user_account", "hub_user", ["account_id"], unique=False)
+
+
 def _line() -> None:
     op.create_table(
         "line",
@@ -828,6 +869,27 @@ def _wh_endpoint() -> None:
     op.create_index("wh_endpoint_account", "wh_endpoint", ["account_id"], unique=False)
 
 
+def _sign_in() -> None:
+    op.create_table(
+        "sign_in",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("token_sha256", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["hub_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token_sha256"),
+    )
+    op.create_index("sign_in_expires", "sign_in", ["expires_at"], unique=False)
+    op.create_index("sign_in_user", "sign_in", ["user_id"], unique=False)
+
+
 CREATE = (
     _account,
     _batch,
@@ -843,6 +905,7 @@ CREATE = (
     _line_usage,
     _message,
     _timeline,
+    _user_link,
     _wh_attempt,
     _wh_delivery,
     _wh_event,
@@ -854,6 +917,8 @@ CREATE = (
     _basic_login,
     _device,
     _enrolment,
+    _hub_user,
     _line,
     _wh_endpoint,
+    _sign_in,
 )

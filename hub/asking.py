@@ -1,0 +1,43 @@
+"""What every word of the command line shares: having a command done, by the running hub or here, and showing the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hub import operations
+from hub.admin import ask_running_hub, run_command
+from hub.config import Config, read_config
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+InAccount = Annotated[
+    str | None, typer.Option("--account", help="Account, by name or id; not needed when there is one.")
+]
+
+
+def ask(command: str, /, **arguments: Any) -> Mapping[str, Any]:
+    """Have a command done by the running hub, or here when none runs."""
+    config = read_config(os.environ)
+    answer = ask_running_hub(config.data_dir, command, arguments)
+    return answer if answer is not None else asyncio.run(_do_here(config, command, arguments))
+
+
+async def _do_here(config: Config, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    from hub.app import open_services
+    from hub.clock import SystemClock
+
+    services = open_services(config, SystemClock())
+    try:
+        return await run_command(services, operations.COMMANDS, name, arguments)
+    finally:
+        services.db.close()
+
+
+def show(answer: Mapping[str, Any], as_json: bool, text: str) -> None:
+    """Print an answer for a program or for a person."""
+    print(json.dumps(answer) if as_json else text)
