@@ -17,6 +17,8 @@ from hub.storage.webhooks_due import REPLAY_KEY
 from hub.storage.webhooks_outbox import ORDER_KEY, wants
 
 STEP = 500
+SCANNED = 2_000
+"""Events looked at in one step, whosever they are: what a step costs does not grow with what is left."""
 MOST_WAITING = 2_000
 """A replay's deliveries that wait at once: the rest of it is not in anybody's way yet."""
 MOST_LISTED = 100
@@ -41,9 +43,13 @@ _LAST = """left join wh_delivery p on p.event_seq = ev.seq and p.endpoint_id = e
   where q.event_seq = ev.seq and q.endpoint_id = ep.id and q.target_key = p.target_key)"""
 
 
-def _matching(dialect: DialectName) -> str:
+# In the order of the primary key and cut off: without that a planner without statistics reads an account's whole index at each step.
+_SCANNED = "(select {0} from wh_event where seq > :after and seq <= :up_to order by seq limit :scanned)"
+
+
+def _matching(dialect: DialectName, events: str = "wh_event") -> str:
     has = "instr(:{0}, {1}) > 0" if dialect == "sqlite" else "strpos(:{0}, {1}) > 0"
-    return f"""from wh_endpoint ep join wh_event ev on ev.account_id = ep.account_id {_LAST}
+    return f"""from wh_endpoint ep join {events} ev on ev.account_id = ep.account_id {_LAST}
 where ep.id = :endpoint_id and ev.seq > :after and ev.seq <= :up_to
   and (p.id is not null or (not ep.is_implicit and {wants(dialect)}))
   and (:types = '' or {has.format("types", "',' || ev.type || ','")})
@@ -57,8 +63,10 @@ _COLUMNS = """insert into wh_delivery (account_id, endpoint_id, endpoint_version
 _VALUES = f"""ep.account_id, ep.id, ep.version, ep.format, ep.template, p.target, coalesce(p.target_key, ''), ev.seq,
   coalesce(p.run + 1, 0), 1, case when {ORDER_KEY} = '' then '' else '{REPLAY_KEY}' || {ORDER_KEY} end, 0, :now, 0, :now, :replay_id"""
 _COUNT = {dialect: text(f"select count(*) {_matching(dialect)}") for dialect in _BOTH}
-_NEXT = {dialect: text(f"select ev.seq {_matching(dialect)} order by ev.seq limit :step") for dialect in _BOTH}
-_MAKE = {dialect: text(f"{_COLUMNS} select {_VALUES} {_matching(dialect)} order by ev.seq") for dialect in _BOTH}
+_SOME = _SCANNED.format("*")
+_SCANNED_TO = text(f"select max(seq) from {_SCANNED.format('seq')} x")
+_NEXT = {dialect: text(f"select ev.seq {_matching(dialect, _SOME)} order by ev.seq limit :step") for dialect in _BOTH}
+_MAKE = {dialect: text(f"{_COLUMNS} select {_VALUES} {_matching(dialect, _SOME)} order by ev.seq") for dialect in _BOTH}
 _LAST_SEQ = text("select coalesce(max(seq), 0) from wh_event where account_id = :account_id")
 _WAITING = text(
     "select count(*) from (select 1 from wh_delivery where replay_id = :replay_id and state = 0 limit :most) x"
@@ -112,12 +120,16 @@ def is_waiting_enough(tx: Tx, replay_id: str) -> bool:
 
 def step(tx: Tx, replay_id: str, wanted: Wanted, cursor: int, up_to: int) -> bool:
     """Make the next deliveries of a replay and move its cursor; False when none were left."""
-    values = {**wanted._asdict(), "now": tx.now, "replay_id": replay_id, "after": cursor, "step": STEP, "up_to": up_to}
-    events = [row[0] for row in tx.conn.execute(_NEXT[tx.dialect], values)]
-    if not events:
+    values = {**wanted._asdict(), "now": tx.now, "replay_id": replay_id, "after": cursor, "up_to": up_to}
+    values |= {"step": STEP, "scanned": SCANNED}
+    scanned_to = tx.conn.execute(_SCANNED_TO, values).scalar_one()
+    if scanned_to is None:
         return False
-    made = tx.conn.execute(_MAKE[tx.dialect], {**values, "up_to": events[-1]}).rowcount
-    tx.conn.execute(_MOVE, {"replay_id": replay_id, "cursor": events[-1], "made": made})
+    events = [row[0] for row in tx.conn.execute(_NEXT[tx.dialect], values)]
+    to, made = events[-1] if len(events) == STEP else scanned_to, 0
+    if events:
+        made = tx.conn.execute(_MAKE[tx.dialect], {**values, "up_to": to}).rowcount
+    tx.conn.execute(_MOVE, {"replay_id": replay_id, "cursor": to, "made": made})
     return True
 
 

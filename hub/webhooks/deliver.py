@@ -160,6 +160,7 @@ class Deliverer:
         found = await self._db.read(look, asked)
         if is_complete:
             self._upkeep.saw(found.lanes, now)
+            self._pump_ready()
         if self._keeper.compare(found.versions):
             self._woken.set()
         self._take_in(found, set(asked.rooms))
@@ -209,6 +210,12 @@ class Deliverer:
             self._spawn(self._work(lane, due))
         if lane.has_more and lane.room() > 0:
             self._woken.set()
+
+    def _pump_ready(self) -> None:
+        """Start what was fetched when nothing could start: an old lease, a changed endpoint. No outcome of its own would wake it."""
+        for lane in list(self._keeper.lanes.values()):
+            if lane.ready[0] or lane.ready[1]:
+                self._pump(lane)
 
     def _next(self, lane: Lane) -> Due | None:
         if not (lane.ready[0] or lane.ready[1]) or not self._may_start():

@@ -7,6 +7,7 @@ A child runs the real delivery loop over the real database and obeys lines of JS
 import asyncio
 import ctypes
 import json
+import logging
 import os
 import signal
 import socket
@@ -19,12 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from hub.clock import SystemClock
 from hub.core.commands import CallbackTarget
 from hub.core.events import EventType
 from hub.core.ids import render
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
 from hub.webhooks.records import ReplayFilter
+from tests.integration.webhooks.receiver import QUIET_SECONDS
 from tests.integration.webhooks.world import World, world
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -287,12 +291,14 @@ class Hubs:
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 22)
         process = Process(pid, reader, writer)
         self.processes.append(process)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(QUIET_SECONDS):
             assert await process.says() == {"up": True}
         return process
 
 
 if __name__ == "__main__":
+    # As in the tests' own process: a drawn line for each try costs more than the try.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if "own-network" in sys.argv:
         _own_network()
     _nursery(socket.socket(fileno=int(sys.argv[1])))

@@ -2,9 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
+
+QUIET_SECONDS = 60.0
+"""Waits end by what comes, not by the clock: a busy machine is slow, and only one on which nothing moves any more is stuck."""
 
 
 @dataclass(slots=True)
@@ -109,17 +112,31 @@ class Receiver:
     def ids(self) -> list[str]:
         return [post.id for post in self.posts]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
-        """Wait until something holds that changes with each request."""
-        async with asyncio.timeout(seconds), self._arrived:
-            await self._arrived.wait_for(condition)
+    async def until(self, condition: Callable[[], bool], quiet_seconds: float = QUIET_SECONDS) -> None:
+        """Wait until something holds that changes with each request. Gives up only when no request has come for a while."""
+        while not condition():
+            seen = len(self.posts)
+            try:
+                async with asyncio.timeout(quiet_seconds), self._arrived:
+                    await self._arrived.wait_for(lambda seen=seen: len(self.posts) > seen)  # type: ignore[misc]
+            except TimeoutError:
+                raise AssertionError(f"{seen} requests came, then none for {quiet_seconds:g} s") from None
 
-    async def until_count(self, count: int, seconds: float = 20.0) -> None:
+    async def until_count(self, count: int, quiet_seconds: float = QUIET_SECONDS) -> None:
         """Wait until so many requests have come."""
-        try:
-            await self.until(lambda: len(self.posts) >= count, seconds)
-        except TimeoutError:
-            raise AssertionError(f"{len(self.posts)} of {count} requests came") from None
+        await self.until(lambda: len(self.posts) >= count, quiet_seconds)
+
+    async def until_all(self, ids: Iterable[str]) -> None:
+        """Wait until each of these webhook ids has come."""
+        missing, looked_at = set(ids), 0
+
+        def is_none_missing() -> bool:
+            nonlocal looked_at
+            missing.difference_update(post.id for post in self.posts[looked_at:])
+            looked_at = len(self.posts)
+            return not missing
+
+        await self.until(is_none_missing)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

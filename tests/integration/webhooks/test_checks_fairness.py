@@ -1,7 +1,7 @@
 """Checks 6 to 8: a slow, dead or flooded endpoint is nobody else's trouble.
 
-Times are measured from the commit of an event to its arrival, on the same machine in the same process as the receiver: they are generous
-against what the hub needs, and bounds that the check names, not measurements (`bench/webhook_dispatch.py` measures).
+The everyday forms hold it by order and by counting: what came before what, on a machine that may be busy with other things. The soaks
+hold the figures, from the commit of an event to its arrival, on the same machine in the same process as the receiver.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ async def healthy_p99(hub: World, receiver: Receiver, seconds: float, per_second
 
 async def beside_a_black_hole(url: str, seconds: float) -> tuple[float, float]:
     """The healthy endpoints' p99 before and while another endpoint takes 50 events a second and answers none."""
-    async with Receiver() as receiver, Receiver(script=black_hole) as hole, world(url) as hub:
+    async with Receiver() as receiver, Receiver(script=black_hole) as hole, world(url, max_in_flight=80) as hub:
         for number in range(20):
             await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:delivered",))
         await healthy_p99(hub, receiver, 0.5, 20)
         alone = await healthy_p99(hub, receiver, seconds / 2, 20)
-        await hub.endpoint(hole.url(), event_types=("sms:failed",), max_inflight=64)
+        made = await hub.endpoint(hole.url(), event_types=("sms:failed",), max_inflight=64, timeout_seconds=60)
 
         async def flood() -> None:
             while True:
@@ -49,16 +49,18 @@ async def beside_a_black_hole(url: str, seconds: float) -> tuple[float, float]:
                 await asyncio.sleep(0.02)
 
         load = asyncio.create_task(flood())
+        await hole.until_count(20)
         beside = await healthy_p99(hub, receiver, seconds, 20)
         load.cancel()
         await asyncio.wait([load])
-        assert hole.connections
+        if seconds < 60:
+            # All that went to the others came while the hole still held its first requests open: nobody waited for their end.
+            assert {row.attempts for row in await hub.deliveries(endpoint_id=made.endpoint.id)} == {0}
         return alone, beside
 
 
 async def test_check_06_black_hole_starves_nobody(database_url: str) -> None:
-    _, beside = await beside_a_black_hole(database_url, 3.0)
-    assert beside < 0.5
+    await beside_a_black_hole(database_url, 3.0)
 
 
 @pytest.mark.slow
@@ -104,7 +106,7 @@ def count_done(conn: Connection, endpoint_id: str) -> int:
     return int(conn.execute(statement, {"id": endpoint_id}).scalar_one())
 
 
-async def behind_a_backlog(url: str, backlog: int) -> None:
+async def behind_a_backlog(url: str, backlog: int, *, at_most_seconds: float | None = None) -> None:
     async with Receiver() as receiver, Receiver(script=slowly(0.05)) as flooded, world(url) as hub:
         made = await hub.endpoint(flooded.url(), event_types=("sms:queued",))
         for number in range(100):
@@ -112,12 +114,15 @@ async def behind_a_backlog(url: str, backlog: int) -> None:
         await hub.db.writer.submit(stuff, (hub.account_id, backlog, made.endpoint.id))
         hub.deliverer.wake()
         await flooded.until_count(10)
+        before = len(flooded.posts)
         (event,) = await hub.happen()
         at = time.monotonic()
-        await receiver.until(lambda: len(receiver.posts) >= 100, 10)
+        await receiver.until_count(100)
         assert {post.id for post in receiver.posts} == set(webhook_ids([event]))
-        assert max(post.at for post in receiver.posts) - at < 2.0
+        assert len(flooded.posts) - before < backlog / 20
         assert (await hub.webhooks.get(hub.account_id, made.endpoint.id)).health.pending > 1000
+        if at_most_seconds is not None:
+            assert max(post.at for post in receiver.posts) - at < at_most_seconds
 
 
 async def test_check_07_backlog_of_one_endpoint_delays_no_other(database_url: str) -> None:
@@ -126,34 +131,37 @@ async def test_check_07_backlog_of_one_endpoint_delays_no_other(database_url: st
 
 @pytest.mark.slow
 async def test_check_07_soak(database_url: str) -> None:
-    await behind_a_backlog(database_url, 200_000)
+    await behind_a_backlog(database_url, 200_000, at_most_seconds=2.0)
 
 
-async def drained(url: str, backlog: int, *, p99_seconds: float) -> None:
-    """A receiver that takes 20 ms, a window of 64: at best 3,200 a second.
-
-    The everyday form only tells a lane that waits behind the backlog from one that does not; the soak holds the figure.
-    """
+async def drained(url: str, backlog: int, *, p99_seconds: float | None = None) -> None:
+    """A receiver that takes 20 ms, a window of 64: at best 3,200 a second. Meanwhile one fresh event after the other elsewhere."""
     async with Receiver() as fresh, Receiver(script=slowly(0.02)) as slow, world(url) as hub:
         made = await hub.endpoint(slow.url(), event_types=("sms:queued",), max_inflight=64)
         await hub.endpoint(fresh.url(), event_types=("sms:sent",))
         await hub.db.writer.submit(stuff, (hub.account_id, backlog, made.endpoint.id))
-        started = time.monotonic()
         hub.deliverer.wake()
-        delays = []
-        while await hub.db.read(count_done, made.endpoint.id) < backlog:
-            assert time.monotonic() - started < 60
+        delays, passed, done = [], [], 0
+        started, before = time.monotonic(), len(slow.posts)
+        while done < backlog:
+            seen = len(slow.posts)
             (event,) = await hub.happen()
             at = time.monotonic()
-            (wanted,) = webhook_ids([event])
-            await fresh.until(lambda wanted=wanted: wanted in fresh.ids())  # type: ignore[misc]
+            await fresh.until_all(webhook_ids([event]))
             delays.append(time.monotonic() - at)
+            passed.append(len(slow.posts) - seen)
             await asyncio.sleep(0.03)
-        assert sorted(delays)[int(len(delays) * 0.99)] < p99_seconds
+            done = await hub.db.read(count_done, made.endpoint.id)
+        assert len(slow.posts) - before == backlog
+        # Of the backlog at most a part went by while a fresh event was on its way: it did not stand behind it.
+        assert sorted(passed)[int(len(passed) * 0.99)] < backlog / 4
+        if p99_seconds is not None:
+            assert sorted(delays)[int(len(delays) * 0.99)] < p99_seconds
+            assert time.monotonic() - started < 15
 
 
 async def test_check_08_backlog_drains_at_the_windows_speed(database_url: str) -> None:
-    await drained(database_url, 3_000, p99_seconds=2.0)
+    await drained(database_url, 3_000)
 
 
 @pytest.mark.slow

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, text
 
 from hub.accounts.secretbox import SecretBox
 from hub.clock import SystemClock
@@ -27,6 +30,7 @@ from hub.webhooks.records import CreatedEndpoint, Delivery, DeliveryFilter, NewE
 from hub.webhooks.resolver import Resolver, system_lookup
 from hub.webhooks.settings import DeliverySettings
 from hub.webhooks.targets import Guard
+from tests.integration.webhooks.receiver import QUIET_SECONDS
 
 LOCAL = ("127.0.0.0/8", "::1/128")
 AT = "2026-01-31T09:00:00.000Z"
@@ -105,21 +109,36 @@ class World:
     async def deliveries(self, limit: int = 100_000, **asked: object) -> list[Delivery]:
         return await self.webhooks.deliveries(self.account_id, DeliveryFilter(**asked), limit=limit)  # type: ignore[arg-type]
 
-    async def until_settled(self, seconds: float = 20.0, **asked: object) -> list[Delivery]:
-        """Wait until nothing is pending."""
-        async with asyncio.timeout(seconds):
-            while True:
-                rows = await self.deliveries(**asked)
-                if rows and all(row.state not in ("pending", "held") for row in rows):
-                    return rows
-                await asyncio.sleep(0.02)
+    async def until_settled(self, **asked: object) -> list[Delivery]:
+        """Wait until nothing is pending, for as long as something moves."""
+
+        async def is_settled() -> object:
+            waiting, happened = await self.db.read(_waiting_and_happened, self.account_id)
+            if asked:
+                waiting = sum(row.state in ("pending", "held") for row in await self.deliveries(**asked))
+            return True if happened and not waiting else (waiting, happened)
+
+        await eventually(is_settled)
+        return await self.deliveries(**asked)
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    """Wait until something that has to be asked for holds."""
-    async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 (what is asked is another process or the database: nothing signals)
-            await asyncio.sleep(0.03)
+def _waiting_and_happened(conn: Connection, account_id: str) -> tuple[int, int]:
+    """How many of an account's deliveries have not ended, and a number that grows with all that happens to them."""
+    statement = """select count(*) filter (where state < 2), coalesce(sum(1 + attempts + state), 0)
+from wh_delivery where account_id = :account_id"""
+    waiting, happened = conn.execute(text(statement), {"account_id": account_id}).one()
+    return int(waiting), int(happened)
+
+
+async def eventually(holds: Callable[[], Awaitable[object]], quiet_seconds: float = QUIET_SECONDS) -> None:
+    """Wait until something that has to be asked for answers True; gives up only when its answer has not changed for a while."""
+    before, since = None, time.monotonic()
+    while (now := await holds()) is not True:
+        if now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > quiet_seconds:
+            raise AssertionError(f"nothing has moved for {quiet_seconds:g} s: {now}")
+        await asyncio.sleep(0.03)
 
 
 def webhook_ids(events: Iterable[NewEvent]) -> list[str]:
