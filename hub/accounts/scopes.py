@@ -30,7 +30,7 @@ class Scope(StrEnum):
 MEANING: dict[Scope, str] = {
     Scope.MESSAGES_READ: "Read texts, batches and conversations, and wait for inbound texts.",
     Scope.MESSAGES_SEND: "Send, cancel and resend texts; pause and resume batches.",
-    Scope.CONVERSATIONS_WRITE: "Mark conversations read, archived or muted.",
+    Scope.CONVERSATIONS_WRITE: "Mark conversations read, archived or muted; keep contacts, snippets and opt-outs.",
     Scope.DEVICES_READ: "Read phones, lines and enrolments.",
     Scope.DEVICES_WRITE: "Enrol, change and remove phones; change lines.",
     Scope.WEBHOOKS_READ: "Read webhooks and their deliveries.",

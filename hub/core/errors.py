@@ -46,6 +46,7 @@ class Code(StrEnum):
     SCHEDULE_OUT_OF_RANGE = "schedule_out_of_range"
     CANCEL_TOO_LATE = "cancel_too_late"
     NOT_RETRYABLE = "not_retryable"
+    OPTED_OUT = "opted_out"
     # phones
     TOKEN_UNKNOWN = "token_unknown"
     TOKEN_USED = "token_used"
@@ -259,6 +260,12 @@ CATALOGUE: Mapping[Code, Problem] = MappingProxyType(
                 409,
                 "This text cannot be sent again yet",
                 "Wait until it has ended, or cancel it first: it may still be on its way.",
+            ),
+            _entry(
+                Code.OPTED_OUT,
+                409,
+                "This number asked to hear no more",
+                "Do not text it. It can come back by sending START, or lift it when the person asked you to.",
             ),
             _entry(
                 Code.TOKEN_UNKNOWN,

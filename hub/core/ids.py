@@ -36,6 +36,8 @@ Kind = Literal[
     "user",
     "replay",
     "login",
+    "contact",
+    "snippet",
 ]
 
 PREFIXES: Mapping[Kind, str] = MappingProxyType(
@@ -55,6 +57,8 @@ PREFIXES: Mapping[Kind, str] = MappingProxyType(
         "user": "usr",
         "replay": "rpl",
         "login": "lgn",
+        "contact": "ctc",
+        "snippet": "snp",
     }
 )
 

@@ -233,6 +233,7 @@ _ACTORS = {
     "hub": "the hub",
     "phone": "the phone",
     "network": "the network",
+    "opt_out": "the recipient, who asked to hear no more",
 }
 
 

@@ -6,7 +6,7 @@ itself has no timeline row: the message's own row tells it, and the reader of a 
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -23,8 +23,9 @@ from hub.log import get_logger
 from hub.messages.announce import message_event
 from hub.messages.idempotency import Accepted, KeyId, RecipientResult, answer_again, key_of, key_row, stored_answers
 from hub.messages.lines import LineBook, Wish
-from hub.messages.prepare import Given, PreparedSend
+from hub.messages.prepare import Given, PreparedSend, RecipientError
 from hub.messages.threads import conversation_id, merged
+from hub.storage.consent import opted_out
 from hub.storage.conversations import Touch, touch_conversations
 from hub.storage.messages import Hop, MessageRow, insert_accepted, insert_hops
 from hub.storage.messages_batches import BatchRow, claim_keys, find_keys, insert_batches
@@ -35,6 +36,10 @@ from hub.webhooks.outbox import publish
 _JSON = msgspec.json.Encoder()
 
 log = get_logger("messages")
+
+_OPTED_OUT = RecipientError(
+    Code.OPTED_OUT.value, "This number asked to hear no more. It can come back by sending START."
+)
 
 
 class _Plan(NamedTuple):
@@ -58,7 +63,7 @@ def accept(tx: Tx, commands: Sequence[PreparedSend]) -> list[Done[Accepted] | Re
     """Store what these requests ask for.
 
     Refused: `idempotency_conflict` (the key was another request's), `unknown_sender` (a line, phone or strict sender that
-    is not the account's).
+    is not the account's), `opted_out` (nobody is left who did not ask to hear no more).
     """
     answers = stored_answers(tx, commands)
     outcomes: list[Done[Accepted] | Refused | None] = [None] * len(commands)
@@ -104,16 +109,33 @@ def _plan(tx: Tx, book: LineBook, commands: Sequence[PreparedSend]) -> list[_Pla
         ]
         for command in commands
     ]
-    book.read_for([wish for wished in wishes for wish in wished])
-    return [_plan_one(tx, book, command, wished) for command, wished in zip(commands, wishes, strict=True)]
+    every = [wish for wished in wishes for wish in wished]
+    book.read_for(every)
+    out = opted_out(tx.conn, {wish.account_id for wish in every}, {wish.peer for wish in every}) if every else {}
+    return [
+        Refused(HubError(Code.OPTED_OUT))
+        if _must_refuse(command, wished, out)
+        else _plan_one(tx, book, command, wished, out)
+        for command, wished in zip(commands, wishes, strict=True)
+    ]
 
 
-def _plan_one(tx: Tx, book: LineBook, command: PreparedSend, wishes: Sequence[Wish]) -> _Plan | Refused:
+def _must_refuse(command: PreparedSend, wishes: Sequence[Wish], out: Container[tuple[str, str]]) -> bool:
+    """Whether nobody is left to text, or one that must not be texted refuses the whole request."""
+    is_out = [(wish.account_id, wish.peer) in out for wish in wishes]
+    return all(is_out) or (command.request.all_or_nothing and any(is_out))
+
+
+def _plan_one(
+    tx: Tx, book: LineBook, command: PreparedSend, wishes: Sequence[Wish], out: Container[tuple[str, str]]
+) -> _Plan | Refused:
     request = command.request
     template = _template(tx, command)
     rows: list[MessageRow] = []
     hops: list[Hop] = []
     for recipient, wish in zip(request.recipients, wishes, strict=True):
+        if (wish.account_id, wish.peer) in out:
+            continue
         routed = book.choose_to_wait(wish, command.segments, strict_sender=request.strict_sender)
         if not isinstance(routed, Choice) and routed.is_permanent:
             return Refused(HubError(Code.UNKNOWN_SENDER, routed.sentence))
@@ -208,7 +230,7 @@ def _answer(command: PreparedSend, rows: Sequence[MessageRow]) -> Accepted:
 
 def _result(given: Given, row: MessageRow | None) -> RecipientResult:
     if row is None:
-        return RecipientResult(to=given.text, error=given.error)
+        return RecipientResult(to=given.text, error=given.error or _OPTED_OUT)
     return RecipientResult(
         to=given.text,
         peer=row.peer,
@@ -263,7 +285,7 @@ def _batch_row(plan: _Plan) -> BatchRow | None:
         account_id=request.account_id,
         name=request.batch_name,
         total=len(plan.rows),
-        refused=request.refused,
+        refused=request.refused + len(request.recipients) - len(plan.rows),
         created_at=plan.accepted.created_at,
     )
 

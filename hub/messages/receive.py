@@ -21,6 +21,7 @@ from hub.core.status import Status
 from hub.core.text import sanitise
 from hub.core.timeline import Kind
 from hub.messages.announce import new_event, rendered
+from hub.messages.consent import Heard, hear
 from hub.messages.lines import read_account_settings
 from hub.messages.threads import conversation_id, merged
 from hub.storage.conversations import Touch, touch_conversations
@@ -76,8 +77,9 @@ def receive(tx: Tx, given: Sequence[Incoming]) -> list[Received]:
     insert_hops(tx.conn, [arrival.hop for arrival in arrivals])
     published = publish(tx, [arrival.event for arrival in arrivals])
     hints = [LiveHint(row.account_id, "conversation", row.conversation_id) for row in rows if row.conversation_id]
+    asked = hear(tx, [Heard(row.account_id, row.peer, row.text, row.created_at) for row in rows if row.kind == "sms"])
     results = [Received(row.id, row.conversation_id) for row in rows]
-    results[0] = msgspec.structs.replace(results[0], effects=(*published, *hints))
+    results[0] = msgspec.structs.replace(results[0], effects=(*published, *hints, *asked))
     return results
 
 

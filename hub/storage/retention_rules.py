@@ -92,6 +92,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "one row per event stream of a phone; a phone begins a new one only when its storage went back"
         ),
         "line": Kept("one row per SIM: its threads name it"),
+        "contact": Kept("what people wrote down of a person"),
+        "contact_number": Kept("with its contact"),
+        "opt_out": Kept("one row per number that asked to hear no more"),
+        "consent_change": Kept("proof of who asked for what and when"),
+        "snippet": Kept("a handful per account"),
         "wh_lane": EndedElsewhere("with its endpoint"),
         "wh_delivery": EndedElsewhere("with its event"),
         "conversation": EndedElsewhere("with its last text"),

@@ -38,6 +38,8 @@ ReplayId = Annotated[str, _id("replay", "A replay of many events.")]
 KeyId = Annotated[str, _id("key", "An API key (not the key itself).")]
 LoginId = Annotated[str, _id("login", "A login: a name and a password.")]
 UserId = Annotated[str, _id("user", "A person who uses the dashboard.")]
+ContactId = Annotated[str, _id("contact", "A contact.")]
+SnippetId = Annotated[str, _id("snippet", "A text that is sent often.")]
 AccountId = Annotated[str, _id("account", "An account.")]
 
 UtcTime = Annotated[

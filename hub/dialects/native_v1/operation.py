@@ -140,6 +140,8 @@ PATH_IDS: Mapping[str, Kind] = MappingProxyType(
         "delivery_id": "delivery",
         "replay_id": "replay",
         "key_id": "key",
+        "contact_id": "contact",
+        "snippet_id": "snippet",
         "login_id": "login",
         "user_id": "user",
     }

@@ -272,6 +272,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
             Code.TEXT_TOO_LONG,
             Code.TOO_MANY_RECIPIENTS,
             Code.UNKNOWN_SENDER,
+            Code.OPTED_OUT,
             Code.SCHEDULE_OUT_OF_RANGE,
             Code.IDEMPOTENCY_CONFLICT,
             Code.TARGET_REFUSED,

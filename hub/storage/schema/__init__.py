@@ -7,3 +7,8 @@ from hub.storage.schema import accounts, devices, messages, users, webhooks
 METADATA = SQLModel.metadata
 
 __all__ = ["METADATA", "accounts", "devices", "messages", "users", "webhooks"]
+from hub.storage.schema import contacts
+
+METADATA = SQLModel.metadata
+
+__all__ = ["METADATA", "accounts", "contacts", "devices", "messages", "webhooks"]

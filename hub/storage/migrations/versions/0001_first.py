@@ -109,6 +109,48 @@ def _batch_row() -> None:
     )
 
 
+def _consent_change() -> None:
+    op.create_table(
+        "consent_change",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("peer", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("is_out", sa.Boolean(), nullable=False),
+        sa.Column("word", TEXT, nullable=True),
+        sa.Column("by", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("consent_change_peer", "consent_change", ["account_id", "peer", "id"], unique=False)
+
+
+def _contact() -> None:
+    op.create_table(
+        "contact",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("notes", TEXT, nullable=False),
+        sa.Column("tags", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("contact_account", "contact", ["account_id", "id"], unique=False)
+
+
+def _contact_number() -> None:
+    op.create_table(
+        "contact_number",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("peer", TEXT, nullable=False),
+        sa.Column("contact_id", TEXT, nullable=False),
+        sa.Column("label", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "peer"),
+    )
+    op.create_index("contact_number_of", "contact_number", ["contact_id"], unique=False)
+
+
 def _conversation() -> None:
     op.create_table(
         "conversation",
@@ -387,6 +429,30 @@ def _message() -> None:
         sqlite_where=sa.text("state in ('queued', 'retried')"),
         postgresql_where=sa.text("state in ('queued', 'retried')"),
     )
+
+
+def _opt_out() -> None:
+    op.create_table(
+        "opt_out",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("peer", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("word", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "peer"),
+    )
+
+
+def _snippet() -> None:
+    op.create_table(
+        "snippet",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("text", TEXT, nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("snippet_account", "snippet", ["account_id", "name", "id"], unique=False)
 
 
 def _timeline() -> None:
@@ -894,6 +960,9 @@ CREATE = (
     _account,
     _batch,
     _batch_row,
+    _consent_change,
+    _contact,
+    _contact_number,
     _conversation,
     _device_connection,
     _device_event,
@@ -904,6 +973,8 @@ CREATE = (
     _idempotency,
     _line_usage,
     _message,
+    _opt_out,
+    _snippet,
     _timeline,
     _user_link,
     _wh_attempt,

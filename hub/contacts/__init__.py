@@ -1,0 +1,1 @@
+"""Contacts, and texts that are sent often: read and kept by people."""
