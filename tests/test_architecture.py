@@ -18,6 +18,7 @@ ROWS = {
     "hub.metrics": 2,
     "hub.failpoints": 2,
     "hub.accounts": 3,
+    "hub.contacts": 3,
     "hub.devices": 3,
     "hub.messages": 3,
     "hub.webhooks": 3,

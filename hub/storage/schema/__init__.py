@@ -2,13 +2,8 @@
 
 from sqlmodel import SQLModel
 
-from hub.storage.schema import accounts, devices, messages, users, webhooks
+from hub.storage.schema import accounts, contacts, devices, messages, users, webhooks
 
 METADATA = SQLModel.metadata
 
-__all__ = ["METADATA", "accounts", "devices", "messages", "users", "webhooks"]
-from hub.storage.schema import contacts
-
-METADATA = SQLModel.metadata
-
-__all__ = ["METADATA", "accounts", "contacts", "devices", "messages", "webhooks"]
+__all__ = ["METADATA", "accounts", "contacts", "devices", "messages", "users", "webhooks"]

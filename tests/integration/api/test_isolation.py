@@ -20,6 +20,9 @@ SMALLEST_BODY: dict[str, Any] = {
     "change_line": {"name": "mine now"},
     "change_device": {"name": "mine now", "is_paused": True, "is_suspended": True},
     "change_conversation": {"is_archived": True},
+    "change_thread": {"is_archived": True},
+    "change_contact": {"name": "mine now"},
+    "change_snippet": {"name": "mine", "text": "now"},
     "change_webhook": {"state": "paused"},
     "change_key": {"name": "mine now"},
     "change_user": {"name": "mine now", "role": "read_only", "is_disabled": True},
@@ -50,6 +53,8 @@ async def things_of_everybody(api: Api) -> dict[str, str]:
         "delivery_id": delivery,
         "replay_id": (await api.post("/v1/replays", {"webhook_id": webhook}))["id"],
         "login_id": (await api.post("/v1/logins", {"username": "private-login"}))["info"]["id"],
+        "contact_id": (await api.post("/v1/contacts", {"name": "private person"}))["id"],
+        "snippet_id": (await api.post("/v1/snippets", {"name": "private", "text": "private words"}))["id"],
         "key_id": (await api.get("/v1/account"))["key_id"],
         "user_id": (await api.post("/v1/users", {"username": "private", "name": "private person", "role": "admin"}))[
             "user"
