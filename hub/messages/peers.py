@@ -131,7 +131,7 @@ def list_texts(
     if after is not None and not is_id(after):
         raise HubError(Code.BAD_CURSOR)
     found = messages_search.find_conversation(conn, account_id, conversation_id)
-    if found is None:
+    if found is None or (line_ids is not None and found.row.line_id not in line_ids):
         return None
     with_peer = stored.conversations_with(conn, account_id, [found.row.peer], line_ids).get(found.row.peer, [])
     ids = [one.row.id for one in with_peer]

@@ -184,14 +184,14 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         returns=ContactPage,
     ),
     Operation(
-        method="POST", path=_ALL, run=create_contact, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=NewContact,
+        method="POST", path=_ALL, run=create_contact, knows_lines=True, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=NewContact,
         returns=Contact, status=201, example={"name": "Maya Okafor", "numbers": [{"peer": "+447700900142"}]},
     ),
     Operation(
-        method="GET", path=_ONE, run=get_contact, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=Contact,
+        method="GET", path=_ONE, run=get_contact, knows_lines=True, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=Contact,
     ),
     Operation(
-        method="PATCH", path=_ONE, run=change_contact, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=ContactChange,
+        method="PATCH", path=_ONE, run=change_contact, knows_lines=True, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=ContactChange,
         returns=Contact, example={"notes": "Prefers Saturdays."},
     ),
     Operation(

@@ -110,7 +110,7 @@ _ONE = "/v1/devices/{device_id}"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
         method="POST", path=_ONE + "/test", run=send_test_text, scope=Scope.MESSAGES_SEND, query=NoQuery, body=TestText,
-        returns=Taken, status=202, errors=(Code.BAD_RECIPIENT, Code.UNKNOWN_SENDER, Code.TEXT_TOO_LONG),
+        returns=Taken, status=202, errors=(Code.BAD_RECIPIENT, Code.UNKNOWN_SENDER, Code.OPTED_OUT, Code.TEXT_TOO_LONG),
         example={"to": "+491701234567"},
     ),
     Operation(

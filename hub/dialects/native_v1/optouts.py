@@ -176,11 +176,12 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         method="GET", path=_ALL, run=list_opt_outs, scope=Scope.MESSAGES_READ, query=PageQuery, body=NoBody, returns=OptOutPage,
     ),
     Operation(
-        method="POST", path=_ALL, run=set_number_consent, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=WishOfNumber,
+        method="POST", path=_ALL, run=set_number_consent, knows_lines=True, scope=Scope.CONVERSATIONS_WRITE,
+        query=NoQuery, body=WishOfNumber,
         returns=Consent, errors=(Code.BAD_RECIPIENT,), example={"peer": "+491701234567", "is_opted_out": True},
     ),
     Operation(
-        method="POST", path=_ALL + "/read", run=read_number_consent, scope=Scope.MESSAGES_READ, query=NoQuery,
+        method="POST", path=_ALL + "/read", run=read_number_consent, knows_lines=True, scope=Scope.MESSAGES_READ, query=NoQuery,
         body=NumberToRead, returns=Consent, errors=(Code.BAD_RECIPIENT,), example={"peer": "+491701234567"},
     ),
     Operation(

@@ -74,18 +74,19 @@ _ONE = "/v1/snippets/{snippet_id}"
 _EXAMPLE = {"name": "Opening hours", "text": "We are open from 9:00 to 18:00, Saturdays until 16:00."}
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path=_ALL, run=list_snippets, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=SnippetList,
+        method="GET", path=_ALL, run=list_snippets, knows_lines=True, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody,
+        returns=SnippetList,
     ),
     Operation(
-        method="POST", path=_ALL, run=create_snippet, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=SnippetToKeep,
+        method="POST", path=_ALL, run=create_snippet, knows_lines=True, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=SnippetToKeep,
         returns=Snippet, status=201, errors=(Code.CONFLICT,), example=_EXAMPLE,
     ),
     Operation(
-        method="PATCH", path=_ONE, run=change_snippet, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=SnippetToKeep,
+        method="PATCH", path=_ONE, run=change_snippet, knows_lines=True, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=SnippetToKeep,
         returns=Snippet, example=_EXAMPLE,
     ),
     Operation(
-        method="DELETE", path=_ONE, run=delete_snippet, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=NoBody,
+        method="DELETE", path=_ONE, run=delete_snippet, knows_lines=True, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=NoBody,
         returns=NoBody, status=204,
     ),
 )  # fmt: skip

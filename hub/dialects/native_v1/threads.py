@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -160,9 +160,12 @@ def _line(view: LineView) -> ThreadLine:
     )
 
 
-def _lines(line_id: str | None) -> tuple[str, ...] | None:
+def _lines(call: Call[Any, Any], line_id: str | None = None) -> tuple[str, ...] | None:
+    """The lines to look at: the one that is asked for, of those that the one who asks may see; None = all."""
     bare = bare_or_none("line", line_id, "line_id")
-    return None if bare is None else (bare,)
+    if call.line_ids is None:
+        return None if bare is None else (bare,)
+    return tuple(sorted(call.line_ids if bare is None else call.line_ids & {bare}))
 
 
 async def list_threads(call: Call[ThreadsQuery, None]) -> ThreadPage:
@@ -175,7 +178,7 @@ async def list_threads(call: Call[ThreadsQuery, None]) -> ThreadPage:
     region = settings.default_region or call.services.config.default_region
     asked = peers.ThreadFilter(
         show=query.show,
-        line_ids=_lines(query.line_id),
+        line_ids=_lines(call, query.line_id),
         peer=None if query.peer is None else peer_address(query.peer, region).value,
         text=query.text,
     )
@@ -185,7 +188,7 @@ async def list_threads(call: Call[ThreadsQuery, None]) -> ThreadPage:
 
 async def count_threads(call: Call[CountsQuery, None]) -> ThreadCounts:
     """Count the threads that want a person."""
-    counts = await call.read(peers.count_threads, call.account_id, _lines(call.query.line_id))
+    counts = await call.read(peers.count_threads, call.account_id, _lines(call, call.query.line_id))
     return ThreadCounts(unread=counts.unread, waiting=counts.waiting, failed=counts.failed)
 
 
@@ -194,7 +197,7 @@ async def get_thread(call: Call[NoQuery, None]) -> Thread:
 
     Any of its conversations names it.
     """
-    return shown(found(await call.read(peers.find_thread, call.account_id, call.path["conversation_id"], None)))
+    return shown(found(await call.read(peers.find_thread, call.account_id, call.path["conversation_id"], _lines(call))))
 
 
 async def list_thread_messages(call: Call[TextsQuery, None]) -> MessagePage:
@@ -208,7 +211,7 @@ async def list_thread_messages(call: Call[TextsQuery, None]) -> MessagePage:
             peers.list_texts,
             call.account_id,
             call.path["conversation_id"],
-            _lines(query.line_id),
+            _lines(call, query.line_id),
             query.cursor,
             query.limit,
             oldest_first=query.order == "oldest_first",
@@ -230,6 +233,7 @@ async def change_thread(call: Call[NoQuery, ThreadChange]) -> Thread:
         read_up_to=None if body.read_up_to is UNSET else bare_or_none("message", body.read_up_to, "read_up_to"),
         archived=None if body.is_archived is UNSET else body.is_archived,
         muted=None if body.is_muted is UNSET else body.is_muted,
+        line_ids=_lines(call),
     )
     return shown(await call.write(peers.update_thread, command))
 
@@ -238,22 +242,22 @@ _ALL = "/v1/threads"
 _ONE = "/v1/threads/{conversation_id}"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path=_ALL, run=list_threads, scope=Scope.MESSAGES_READ, query=ThreadsQuery, body=NoBody,
+        method="GET", path=_ALL, run=list_threads, knows_lines=True, scope=Scope.MESSAGES_READ, query=ThreadsQuery, body=NoBody,
         returns=ThreadPage,
     ),
     Operation(
-        method="GET", path=_ALL + "/counts", run=count_threads, scope=Scope.MESSAGES_READ, query=CountsQuery, body=NoBody,
+        method="GET", path=_ALL + "/counts", run=count_threads, knows_lines=True, scope=Scope.MESSAGES_READ, query=CountsQuery, body=NoBody,
         returns=ThreadCounts,
     ),
     Operation(
-        method="GET", path=_ONE, run=get_thread, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=Thread,
+        method="GET", path=_ONE, run=get_thread, knows_lines=True, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=Thread,
     ),
     Operation(
-        method="GET", path=_ONE + "/messages", run=list_thread_messages, scope=Scope.MESSAGES_READ, query=TextsQuery,
+        method="GET", path=_ONE + "/messages", run=list_thread_messages, knows_lines=True, scope=Scope.MESSAGES_READ, query=TextsQuery,
         body=NoBody, returns=MessagePage,
     ),
     Operation(
-        method="PATCH", path=_ONE, run=change_thread, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=ThreadChange,
+        method="PATCH", path=_ONE, run=change_thread, knows_lines=True, scope=Scope.CONVERSATIONS_WRITE, query=NoQuery, body=ThreadChange,
         returns=Thread, example={"is_archived": True},
     ),
 )  # fmt: skip
