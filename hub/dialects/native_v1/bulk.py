@@ -116,7 +116,7 @@ class RowPreview(Model):
     problem: RowProblem | None
 
 
-class Preview(Model):
+class RowsPreview(Model):
     """What would become of the rows."""
 
     items: list[RowPreview]
@@ -291,7 +291,7 @@ async def list_batch_rows(call: Call[BatchRowsQuery, None]) -> BatchRowPage:
     return BatchRowPage(items=[_listed(row) for row in page], next_cursor=str(page[-1].number) if has_more else None)
 
 
-async def preview_batch_rows(call: Call[NoQuery, RowsToPreview]) -> Preview:
+async def preview_batch_rows(call: Call[NoQuery, RowsToPreview]) -> RowsPreview:
     """Look through rows without storing them.
 
     The rules are those of sending: what is good here is taken there, unless it changes in between.
@@ -309,7 +309,7 @@ async def preview_batch_rows(call: Call[NoQuery, RowsToPreview]) -> Preview:
     return _preview(prepared)
 
 
-def _preview(prepared: list[bulk.NewRow]) -> Preview:
+def _preview(prepared: list[bulk.NewRow]) -> RowsPreview:
     first: dict[str, int] = {}
     items: list[RowPreview] = []
     for row in prepared:
@@ -327,7 +327,7 @@ def _preview(prepared: list[bulk.NewRow]) -> Preview:
             )
         )
     good = [item for item in items if item.problem is None]
-    return Preview(
+    return RowsPreview(
         items=items,
         good=len(good),
         segments=sum(item.segments for item in good),
@@ -346,7 +346,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     ),
     Operation(
         method="POST", path=_ALL + "/preview", run=preview_batch_rows, scope=Scope.MESSAGES_SEND, query=NoQuery,
-        body=RowsToPreview, returns=Preview, example=_EXAMPLE,
+        body=RowsToPreview, returns=RowsPreview, example=_EXAMPLE,
     ),
     Operation(
         method="POST", path=_ROWS, run=add_batch_rows, scope=Scope.MESSAGES_SEND, query=NoQuery, body=RowsToAdd,
