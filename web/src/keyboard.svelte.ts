@@ -3,6 +3,8 @@
  * Single keys are off inside fields and can be turned off altogether (WCAG 2.2, 2.1.4).
  */
 
+import { untrack } from "svelte";
+
 export interface Shortcut {
   /** `j`, `/`, `?`, `Enter`, `Escape`, `mod+k` (⌘ or Ctrl), `mod+Enter`, `g o` (one after the other). */
   keys: string;
@@ -45,9 +47,10 @@ export const keyboard = {
 /** Offer shortcuts until the returned function is called: `$effect(() => shortcuts("Thread", [...]))`. */
 export function shortcuts(title: string, list: Shortcut[]): () => void {
   const group = { title, shortcuts: list };
-  groups.list = [...groups.list, group];
+  // An effect that offers shortcuts does not depend on those of others: it would run for ever.
+  groups.list = [...untrack(() => groups.list), group];
   return () => {
-    groups.list = groups.list.filter((other) => other.shortcuts !== list && other !== group);
+    groups.list = untrack(() => groups.list).filter((other) => other.shortcuts !== list && other !== group);
   };
 }
 
