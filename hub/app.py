@@ -27,10 +27,12 @@ from hub.core.ids import IdSource
 from hub.core.ports import Worker
 from hub.dialects.native_v1.serving import PathRoute
 from hub.edge import Edge
+from hub.gateways.desk import open_gateways
 from hub.http import problem_response
 from hub.live import Hint, Live
 from hub.log import get_logger
 from hub.messages.loops import message_loops
+from hub.messages.replies import Replies
 from hub.phones.sessions import Sessions
 from hub.registry import dialects, phone_transports, refuse_double_claims
 from hub.sandbox import SandboxPhones
@@ -77,6 +79,9 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
         idle_seconds=config.sign_in_idle_hours * 3600,
         requests_per_second=config.requests_per_second,
     )
+    webhooks = open_webhooks(
+        config, db, clock, ids, box, [form for dialect in dialects() for form in dialect.webhook_formats]
+    )
     services = Services(
         config=config,
         clock=clock,
@@ -89,10 +94,9 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
         logins=LoginDesk(db, clock, ids, credentials, requests_per_second=config.requests_per_second),
         signed_in=signed_in,
         front_desk=FrontDesk(db, clock, ids, box, signed_in, lives_seconds=config.sign_in_days * 86_400),
+        gateways=open_gateways(config, db, clock, ids, box, credentials, webhooks),
         sessions=Sessions(clock),
-        webhooks=open_webhooks(
-            config, db, clock, ids, box, [form for dialect in dialects() for form in dialect.webhook_formats]
-        ),
+        webhooks=webhooks,
         hub_epoch=_hub_epoch(db, ids, clock),
         tls_pin=tls_pin,
     )
@@ -174,7 +178,7 @@ class Hub:
         services = self.services
         loops: list[Worker] = [
             *storage_loops(services),
-            *webhook_loops(services),
+            *webhook_loops(services, Replies(services)),
             *message_loops(services),
             services.credentials,
             SandboxPhones(services),

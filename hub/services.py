@@ -20,6 +20,7 @@ from hub.core.clock import Clock
 from hub.core.effects import Effect
 from hub.core.ids import IdSource
 from hub.core.ports import PhoneSessions
+from hub.gateways.desk import GatewayDesk
 from hub.live import Live
 from hub.log import get_logger
 from hub.storage.database import Database
@@ -68,6 +69,7 @@ class Services:
     logins: LoginDesk
     signed_in: SignedIn
     front_desk: FrontDesk
+    gateways: GatewayDesk
     sessions: PhoneSessions
     webhooks: Webhooks
     hub_epoch: str

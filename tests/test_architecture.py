@@ -20,6 +20,7 @@ ROWS = {
     "hub.accounts": 3,
     "hub.contacts": 3,
     "hub.devices": 3,
+    "hub.gateways": 3,
     "hub.messages": 3,
     "hub.webhooks": 3,
     "hub.live": 3,

@@ -39,13 +39,17 @@ class AnyLine(msgspec.Struct, frozen=True, tag="any"):
 Sender: TypeAlias = ByLine | ByDevice | ByName | AnyLine
 
 
-class CallbackTarget(msgspec.Struct, frozen=True):
+class CallbackTarget(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message's own webhook target."""
 
     format: str
     url: str
     events: tuple[str, ...] = ()
     """Customer events it wants; empty = those that its format sends by itself."""
+    gateway_id: str | None = None
+    """The gateway whose token signs."""
+    settings: dict[str, str] = {}
+    """The format's own, as an endpoint has them."""
 
 
 class Recipient(msgspec.Struct, frozen=True):

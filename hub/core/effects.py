@@ -59,7 +59,7 @@ class CredentialsChanged(msgspec.Struct, frozen=True, tag=True):
     it at once, in every process."""
 
     account_id: str
-    kind: Literal["key", "user", "login", "device", "account"]
+    kind: Literal["key", "user", "login", "gateway", "device", "account"]
     id: str
 
 

@@ -38,6 +38,7 @@ Kind = Literal[
     "login",
     "contact",
     "snippet",
+    "gateway",
 ]
 
 PREFIXES: Mapping[Kind, str] = MappingProxyType(
@@ -59,6 +60,7 @@ PREFIXES: Mapping[Kind, str] = MappingProxyType(
         "login": "lgn",
         "contact": "ctc",
         "snippet": "snp",
+        "gateway": "gtw",
     }
 )
 

@@ -26,6 +26,8 @@ class EndpointView(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None = None
     settings: Mapping[str, str] = {}
     """The format's own settings: a Twilio account SID, a gateway's name, a header's name."""
+    gateway_id: str | None = None
+    """The gateway whose token signs."""
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +100,8 @@ class Outcome(msgspec.Struct, frozen=True):
     why: str | None = None
     """The word of why it was not: `status`, `body`."""
     texts: tuple[ReplyText, ...] = ()
+    next_url: str | None = None
+    """Where the rest of the answer is (a TwiML `<Redirect>`); may be relative to the URL that gave this one."""
 
 
 class WebhookFormat(Protocol):

@@ -12,6 +12,7 @@ MADE_FROM_TIME = (
     "basic_login",
     "batch",
     "device",
+    "gateway",
     "device_gap",
     "device_notice",
     "enrolment",

@@ -83,6 +83,7 @@ _OLD_ID = "select id from {table} where id < :cutoff_id {unless} order by id lim
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "account": Kept("one row per customer"),
+        "gateway": Kept("one row per gateway; a deleted one still signs what its texts are told with"),
         "basic_login": Kept("one row per login; deleting a login deletes its row"),
         "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
         "hub_fact": Kept("a handful of facts"),

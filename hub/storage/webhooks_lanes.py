@@ -18,6 +18,7 @@ from sqlalchemy import Connection, TextClause, select, text
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.schema.gateways import Gateway
 from hub.storage.schema.webhooks import WebhookEndpoint, WebhookLane
 from hub.storage.transaction import DialectName, Done, Tx
 from hub.storage.types import table_of
@@ -25,6 +26,7 @@ from hub.storage.types import table_of
 LEASE_MS = 15_000
 
 _ENDPOINT = table_of(WebhookEndpoint)
+_GATEWAY = table_of(Gateway)
 _LANE = table_of(WebhookLane)
 
 
@@ -34,6 +36,8 @@ class LaneRow:
 
     endpoint: Mapping[str, Any]
     lane: Mapping[str, Any]
+    gateway_tokens: bytes | None = None
+    """The sealed tokens of the gateway it belongs to: what signs, instead of its own secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,14 @@ where {_IDS[dialect]} and owner = :node"""
     for dialect in _BOTH
 }
 _GONE = text("delete from wh_node where node = :node")
-_LOAD = select(*_ENDPOINT.c, *[column.label(f"lane_{column.name}") for column in _LANE.c]).where(
-    _LANE.c.endpoint_id == _ENDPOINT.c.id, one_of(_ENDPOINT.c.id, texts("endpoint_ids"))
+_LOAD = (
+    select(*_ENDPOINT.c, *[column.label(f"lane_{column.name}") for column in _LANE.c], _GATEWAY.c.tokens)
+    .select_from(
+        _ENDPOINT.join(_LANE, _LANE.c.endpoint_id == _ENDPOINT.c.id).outerjoin(
+            _GATEWAY, _GATEWAY.c.id == _ENDPOINT.c.gateway_id
+        )
+    )
+    .where(one_of(_ENDPOINT.c.id, texts("endpoint_ids")))
 )
 
 
@@ -159,6 +169,7 @@ def load_lanes(conn: Connection, endpoint_ids: Sequence[str]) -> list[LaneRow]:
         LaneRow(
             {column.name: row[column.name] for column in _ENDPOINT.c},
             {column.name: row[f"lane_{column.name}"] for column in _LANE.c},
+            row["tokens"],
         )
         for row in rows
     ]

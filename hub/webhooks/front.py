@@ -82,8 +82,8 @@ class Webhooks:
 
     # --- endpoints ----------------------------------------------------------------------------------------------------------------
 
-    async def create(self, account_id: str, new: NewEndpoint) -> CreatedEndpoint:
-        """Subscribe. The signing secret is generated and in this answer only."""
+    async def create(self, account_id: str, new: NewEndpoint, *, gateway_id: str | None = None) -> CreatedEndpoint:
+        """Subscribe. The signing secret is generated and in this answer only; a gateway's webhook is signed with its token."""
         new = checked(new, self.client.guard, self.formats)
         now = self._clock.now()
         endpoint_id = self._ids.next(now)
@@ -92,6 +92,7 @@ class Webhooks:
             **row_of(new, endpoint_id, self._sealer),
             "id": endpoint_id,
             "account_id": account_id,
+            "gateway_id": gateway_id,
             "secrets": self._sealer.seal_keys(endpoint_id, keys),
         }
         command = endpoints.CreateEndpoint(row)
@@ -142,6 +143,8 @@ class Webhooks:
             raise invalid("grace_seconds", "range", f"Give 0 to {LONGEST_GRACE_SECONDS} seconds.")
         for _ in range(CHANGE_TRIES):
             stored = await self._stored(account_id, endpoint_id)
+            if stored.row["gateway_id"] is not None:
+                raise HubError(Code.CONFLICT, "This webhook is signed with its gateway's token: rotate that one.")
             now = self._clock.now()
             before = self._sealer.keys(endpoint_id, stored.row["secrets"])
             is_ed25519 = stored.row["signing"] == "ed25519"

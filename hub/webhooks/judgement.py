@@ -3,7 +3,7 @@
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.ports import ReplyText, WebhookFormat
+from hub.core.ports import Outcome, WebhookFormat
 from hub.core.retry import (
     TOO_MANY_REQUESTS_SECONDS,
     GiveUp,
@@ -48,15 +48,18 @@ def result_of_status(status: int) -> Result:
     return {410: Result.GONE, 429: Result.RATE_LIMITED}.get(status, Result.STATUS)
 
 
-def read_answer(answer: Answer, form: WebhookFormat, prefix: bytes | None) -> tuple[Answer, tuple[ReplyText, ...]]:
-    """The answer as the format and the endpoint's own rule see it (a 2xx may still be no success), and the texts it asks for."""
+NO_WISHES = Outcome(is_success=False)
+
+
+def read_answer(answer: Answer, form: WebhookFormat, prefix: bytes | None) -> tuple[Answer, Outcome]:
+    """The answer as the format and the endpoint's own rule see it (a 2xx may still be no success), and what it asks for."""
     if answer.result is not Result.OK:
-        return answer, ()
+        return answer, NO_WISHES
     headers = {name.lower(): value for name, value in answer.headers}
     outcome = form.read_reply(answer.status or 0, headers, answer.body)
     if outcome.is_success and (prefix is None or answer.body.startswith(prefix)):
-        return answer, outcome.texts
-    return msgspec.structs.replace(answer, result=Result.BODY), ()
+        return answer, outcome
+    return msgspec.structs.replace(answer, result=Result.BODY), NO_WISHES
 
 
 def says_down(result: Result, status: int | None) -> bool:

@@ -135,7 +135,7 @@ class LaneKeeper:
 
     async def _with_keys(self, rows: Sequence[LaneRow]) -> list[LaneRow]:
         """Implicit endpoints get their keys before their first delivery."""
-        without = [row.endpoint["id"] for row in rows if not row.endpoint["secrets"]]
+        without = [row.endpoint["id"] for row in rows if not row.endpoint["secrets"] and row.gateway_tokens is None]
         if not without:
             return list(rows)
         for endpoint_id in without:

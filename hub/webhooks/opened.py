@@ -27,6 +27,7 @@ class OpenEndpoint:
     url: str
     state: str
     is_deleted: bool
+    gateway_id: str | None
     settings: dict[str, str]
     keys: Keys
     own_headers: tuple[tuple[str, str], ...]
@@ -44,11 +45,6 @@ class OpenEndpoint:
     def is_sending(self) -> bool:
         """Whether its deliveries are tried at all."""
         return self.state == "active" and not self.is_deleted
-
-    @property
-    def needs_keys(self) -> bool:
-        """An implicit endpoint that was made with a message: its keys are made before it sends."""
-        return not self.keys.generations
 
     def alive_keys(self, now: UtcMs) -> tuple[SigningKey, ...]:
         """What signs now."""
@@ -71,8 +67,9 @@ def open_endpoint(row: LaneRow, sealer: Sealer) -> OpenEndpoint:
         url=stored["url"],
         state=stored["state"],
         is_deleted=stored["deleted_at"] is not None,
+        gateway_id=stored["gateway_id"],
         settings=msgspec.json.decode(stored["settings"]),
-        keys=sealer.keys(endpoint_id, stored["secrets"]),
+        keys=_keys(row, sealer),
         own_headers=own,
         secret_names=frozenset(name.lower() for name, _ in own),
         timeout_seconds=stored["timeout_seconds"],
@@ -82,6 +79,13 @@ def open_endpoint(row: LaneRow, sealer: Sealer) -> OpenEndpoint:
         schedule=_schedule(stored),
         success_prefix=None if rule is None else rule.encode(),
     )
+
+
+def _keys(row: LaneRow, sealer: Sealer) -> Keys:
+    stored = row.endpoint
+    if row.gateway_tokens is not None:
+        return sealer.tokens(stored["gateway_id"], row.gateway_tokens)
+    return sealer.keys(stored["id"], stored["secrets"])
 
 
 def _schedule(stored: Any) -> Schedule:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
+
 from hub.core.clock import UtcMs
 from hub.core.commands import CallbackTarget
 from hub.core.effects import Effect, Publish, WakeDelivery
@@ -80,14 +82,16 @@ def _publish_to_targets(tx: Tx, events: Sequence[NewEvent]) -> int:
         if target is None or (target.events and event.type not in target.events):
             continue
         origin = origin_of(target.url)
-        endpoint_id = implicit_endpoint_id(event.account_id, target.format, origin)
+        endpoint_id = implicit_endpoint_id(event.account_id, target.format, origin, target.gateway_id)
         endpoints[endpoint_id] = {
             "id": endpoint_id,
             "account_id": event.account_id,
             "kind": "mail" if origin.startswith("mailto:") else "http",
             "url": origin,
             "is_implicit": True,
+            "gateway_id": target.gateway_id,
             "format": target.format,
+            "settings": msgspec.json.encode(target.settings).decode(),
             "secrets": b"",
             "created_at": tx.now,
             "updated_at": tx.now,
@@ -114,7 +118,8 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}"
 
 
-def implicit_endpoint_id(account_id: str, format_name: str, origin: str) -> str:
-    """The id of the endpoint behind messages' own targets: the same for the same three, so that no two hubs make two."""
-    digest = hashlib.sha256("\n".join((account_id, format_name, origin)).encode()).hexdigest()
+def implicit_endpoint_id(account_id: str, format_name: str, origin: str, gateway_id: str | None = None) -> str:
+    """The id of the endpoint behind messages' own targets: the same for the same four, so that no two hubs make two."""
+    named = (account_id, format_name, origin) if gateway_id is None else (account_id, format_name, origin, gateway_id)
+    digest = hashlib.sha256("\n".join(named).encode()).hexdigest()
     return from_hex30(digest[:30])

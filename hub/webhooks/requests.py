@@ -65,6 +65,7 @@ def endpoint_view(endpoint: OpenEndpoint, format_name: str, template: str | None
         format=format_name,
         template=template,
         settings=endpoint.settings,
+        gateway_id=endpoint.gateway_id,
     )
 
 

@@ -28,6 +28,14 @@ class Sealer:
         """For the column `secrets`."""
         return self._box.seal(encode_keys(keys), sealed_context(endpoint_id, "secrets"))
 
+    def tokens(self, gateway_id: str, stored: bytes) -> Keys:
+        """The tokens of a gateway, which sign what its platform is told; their bytes are the token's letters."""
+        return decode_keys(self._box.open(stored, f"gateway:{gateway_id}:tokens"))
+
+    def seal_tokens(self, gateway_id: str, tokens: Keys) -> bytes:
+        """For the column `tokens` of a gateway."""
+        return self._box.seal(encode_keys(tokens), f"gateway:{gateway_id}:tokens")
+
     def headers(self, endpoint_id: str, stored: bytes | None) -> dict[str, str]:
         """The endpoint's own headers."""
         if stored is None:

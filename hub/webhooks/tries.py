@@ -1,9 +1,10 @@
 """One try: render, sign, send, and hand what came of it to the settler."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urljoin
 
 from hub.core.events import EventType
-from hub.core.ports import DeliveryView, EventView, RenderedRequest, ReplyText, WebhookFormat
+from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, ReplyText, WebhookFormat
 from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.storage.webhooks_due import Due
@@ -19,8 +20,11 @@ from hub.webhooks.template import BadTemplate
 
 log = get_logger("webhooks")
 
-OnTexts = Callable[[EventView, tuple[ReplyText, ...]], Awaitable[None]]
-"""Told of texts that a receiver's answer asks for (a TwiML `<Message>`), with the event it answered."""
+OnTexts = Callable[[EventView, EndpointView, tuple[ReplyText, ...]], Awaitable[None]]
+"""Told of texts that a receiver's answer asks for (a TwiML `<Message>`), with the event it answered and the endpoint that did. Raises
+nothing. It is called before the delivery's end is stored: after a crash the receiver is asked again, so it must know its texts again."""
+MOST_HOPS = 5
+"""Documents one answer may lead to."""
 
 
 class Tries:
@@ -42,14 +46,14 @@ class Tries:
             return
         started_at = self._clock.now()
         event = event_view(due)
-        request, answer = self._request(lane, due, form, event)
-        texts: tuple[ReplyText, ...] = ()
+        request, answer = self._request(lane, due, form, event, due.target)
         if request is not None:
-            # On the machine's time, also under a test's scaled clock: networks do not run faster for it.
-            answer = await lane.sender.send(request, lane.endpoint.timeout_seconds)
-            failpoint("delivery.sent")
             assert form is not None
-            answer, texts = read_answer(answer, form, lane.endpoint.success_prefix)
+            answer, outcome = await self._send(lane, form, request)
+            failpoint("delivery.sent")
+            if self._on_texts is not None and (outcome.texts or outcome.next_url):
+                texts = await self._asked_for(lane, due, form, event, request.url, outcome)
+                await self._on_texts(event, endpoint_view(lane.endpoint, due.format, None, due.target), texts)
         self._settler.settle(lane, due, request, answer, started_at, is_probe=is_probe)
         log.info(
             "a webhook was tried",
@@ -59,11 +63,32 @@ class Tries:
             result=answer.result,
             trace_id=due.trace_id,
         )
-        if texts and self._on_texts is not None:
-            await self._on_texts(event, texts)
+
+    async def _send(self, lane: Lane, form: WebhookFormat, request: RenderedRequest) -> tuple[Answer, Outcome]:
+        # On the machine's time, also under a test's scaled clock: networks do not run faster for it.
+        answer = await lane.sender.send(request, lane.endpoint.timeout_seconds)
+        return read_answer(answer, form, lane.endpoint.success_prefix)
+
+    async def _asked_for(
+        self, lane: Lane, due: Due, form: WebhookFormat, event: EventView, url: str, outcome: Outcome
+    ) -> tuple[ReplyText, ...]:
+        """The texts of an answer, and of the documents it leads to."""
+        texts = outcome.texts
+        for _ in range(MOST_HOPS):
+            if outcome.next_url is None:
+                break
+            url = urljoin(url, outcome.next_url)
+            request, answer = self._request(lane, due, form, event, url)
+            if request is not None:
+                answer, outcome = await self._send(lane, form, request)
+            if answer.result is not Result.OK:
+                log.warning("a receiver's answer led to no document", endpoint=lane.id, result=answer.result)
+                break
+            texts += outcome.texts
+        return texts
 
     def _request(
-        self, lane: Lane, due: Due, form: WebhookFormat | None, event: EventView
+        self, lane: Lane, due: Due, form: WebhookFormat | None, event: EventView, target: str | None
     ) -> tuple[RenderedRequest | None, Answer]:
         """The request, or the answer that stands for there being none."""
         if form is None:
@@ -78,7 +103,7 @@ class Tries:
             origin="replay" if due.queue else "live",
             created_at=due.created_at,
         )
-        view = endpoint_view(endpoint, due.format, due.template, due.target)
+        view = endpoint_view(endpoint, due.format, due.template, target)
         try:
             return build_request(form, endpoint, view, event, delivery, self._clock.signing_now()), _UNSENT
         except BadTemplate as error:

@@ -40,6 +40,7 @@ LoginId = Annotated[str, _id("login", "A login: a name and a password.")]
 UserId = Annotated[str, _id("user", "A person who uses the dashboard.")]
 ContactId = Annotated[str, _id("contact", "A contact.")]
 SnippetId = Annotated[str, _id("snippet", "A text that is sent often.")]
+GatewayId = Annotated[str, _id("gateway", "A gateway: an account SID and a token.")]
 AccountId = Annotated[str, _id("account", "An account.")]
 
 UtcTime = Annotated[

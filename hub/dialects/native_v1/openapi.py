@@ -52,6 +52,7 @@ TAGS = {
     "keys": "API keys.",
     "logins": "Names and passwords for programs that know nothing else.",
     "users": "People who use the dashboard.",
+    "gateways": "Account SIDs and tokens for PBXs and for programs written against Twilio.",
     "account": "The account and its settings.",
 }
 

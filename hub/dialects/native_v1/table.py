@@ -16,6 +16,7 @@ from hub.dialects.native_v1 import (
     events,
     export,
     forecast,
+    gateways,
     inbox,
     keys,
     lines,
@@ -72,5 +73,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *keys.OPERATIONS,
     *logins.OPERATIONS,
     *users.OPERATIONS,
+    *gateways.OPERATIONS,
     *account.OPERATIONS,
 )

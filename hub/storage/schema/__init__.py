@@ -2,8 +2,12 @@
 
 from sqlmodel import SQLModel
 
-from hub.storage.schema import accounts, contacts, devices, messages, users, webhooks
+from hub.storage.schema import accounts, contacts, devices, gateways, messages, users, webhooks
 
 METADATA = SQLModel.metadata
 
-__all__ = ["METADATA", "accounts", "contacts", "devices", "messages", "users", "webhooks"]
+__all__ = ["METADATA", "accounts", "contacts", "devices", "gateways", "messages", "users", "webhooks"]
+
+METADATA = SQLModel.metadata
+
+__all__ = ["METADATA", "accounts", "devices", "gateways", "messages", "webhooks"]

@@ -19,6 +19,8 @@ class WebhookEndpoint(SQLModel, table=True):
     url: str = Field(sa_type=CleanText)
     """For an implicit endpoint: the origin; each delivery carries its own target."""
     is_implicit: bool = Field(default=False)
+    gateway_id: str | None = Field(default=None, sa_type=CleanText)
+    """The gateway whose token signs instead of `secrets`."""
     description: str = Field(default="", sa_type=CleanText)
     format: str = Field(default="standard", sa_type=CleanText)
     template: str | None = Field(default=None, sa_type=CleanText)

@@ -27,16 +27,18 @@ from hub.core.effects import CredentialsChanged, LiveHint, Publish
 from hub.core.errors import Code, HubError
 from hub.core.ids import IdSource, render
 from hub.dialects.native_v1 import DIALECT
+from hub.gateways.desk import open_gateways
 from hub.http import problem_response
 from hub.live import Hint, Live
 from hub.messages.receive import Incoming, receive
 from hub.phones.sessions import Sessions
+from hub.registry import dialects
 from hub.services import EffectRunner, Services
 from hub.storage.database import Database
 from hub.storage.facts import put_facts
 from hub.storage.transaction import Done, Tx
 from hub.webhooks.client import HttpClient
-from hub.webhooks.formats import BUILT_IN
+from hub.webhooks.formats import formats_with
 from hub.webhooks.front import Webhooks
 from hub.webhooks.resolver import Resolver
 from hub.webhooks.targets import Guard
@@ -63,6 +65,8 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
     effects.on(CredentialsChanged, credentials.forget)
     effects.on(Publish, lambda effect: live.publish(effect.account_id, Hint("event", effect.event_ids[-1])))
     effects.on(LiveHint, lambda effect: live.publish(effect.account_id, Hint(effect.kind, effect.id)))
+    forms = formats_with(*(form for dialect in dialects() for form in dialect.webhook_formats))
+    webhooks = Webhooks(db, clock, ids, box, forms, HttpClient(guard, Resolver(guard, threads=1)))
     return Services(
         config=config,
         clock=clock,
@@ -75,8 +79,9 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
         logins=LoginDesk(db, clock, ids, credentials, requests_per_second=config.requests_per_second),
         signed_in=signed_in,
         front_desk=FrontDesk(db, clock, ids, box, signed_in, lives_seconds=30 * 86_400),
+        gateways=open_gateways(config, db, clock, ids, box, credentials, webhooks),
         sessions=Sessions(clock),
-        webhooks=Webhooks(db, clock, ids, box, BUILT_IN, HttpClient(guard, Resolver(guard, threads=1))),
+        webhooks=webhooks,
         hub_epoch=hub_epoch,
     )
 

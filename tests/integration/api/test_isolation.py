@@ -55,6 +55,7 @@ async def things_of_everybody(api: Api) -> dict[str, str]:
         "login_id": (await api.post("/v1/logins", {"username": "private-login"}))["info"]["id"],
         "contact_id": (await api.post("/v1/contacts", {"name": "private person"}))["id"],
         "snippet_id": (await api.post("/v1/snippets", {"name": "private", "text": "private words"}))["id"],
+        "gateway_id": (await api.post("/v1/gateways", {"name": "Private"}))["info"]["id"],
         "key_id": (await api.get("/v1/account"))["key_id"],
         "user_id": (await api.post("/v1/users", {"username": "private", "name": "private person", "role": "admin"}))[
             "user"

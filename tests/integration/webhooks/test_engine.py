@@ -335,7 +335,7 @@ async def test_a_format_can_read_texts_out_of_an_answer_and_its_faults_stay_its_
 ) -> None:
     asked: list[tuple[str, str]] = []
 
-    async def on_texts(event: EventView, texts: tuple[ReplyText, ...]) -> None:
+    async def on_texts(event: EventView, _endpoint: EndpointView, texts: tuple[ReplyText, ...]) -> None:
         asked.extend((event.event_id, text.text) for text in texts)
 
     made = Deliverer.__init__

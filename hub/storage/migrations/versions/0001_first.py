@@ -829,6 +829,47 @@ def _enrolment() -> None:
     op.create_index("enrolment_expires", "enrolment", ["expires_at"], unique=False)
 
 
+def _gateway() -> None:
+    op.create_table(
+        "gateway",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("name_key", TEXT, nullable=False),
+        sa.Column("sid", TEXT, nullable=False),
+        sa.Column("tokens", sa.LargeBinary(), nullable=False),
+        sa.Column("sender", TEXT, nullable=True),
+        sa.Column("line_ids", TEXT, nullable=False),
+        sa.Column("status_url", TEXT, nullable=True),
+        sa.Column("endpoint_id", TEXT, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("gateway_account", "gateway", ["account_id", "id"], unique=False)
+    op.create_index(
+        "gateway_name",
+        "gateway",
+        ["name_key"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at is null"),
+        postgresql_where=sa.text("deleted_at is null"),
+    )
+    op.create_index(
+        "gateway_sid",
+        "gateway",
+        ["sid"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at is null"),
+        postgresql_where=sa.text("deleted_at is null"),
+    )
+
+
 def _hub_user() -> None:
     op.create_table(
         "hub_user",
@@ -901,6 +942,7 @@ def _wh_endpoint() -> None:
         sa.Column("kind", TEXT, nullable=False),
         sa.Column("url", TEXT, nullable=False),
         sa.Column("is_implicit", sa.Boolean(), nullable=False),
+        sa.Column("gateway_id", TEXT, nullable=True),
         sa.Column("description", TEXT, nullable=False),
         sa.Column("format", TEXT, nullable=False),
         sa.Column("template", TEXT, nullable=True),
@@ -988,6 +1030,7 @@ CREATE = (
     _basic_login,
     _device,
     _enrolment,
+    _gateway,
     _hub_user,
     _line,
     _wh_endpoint,

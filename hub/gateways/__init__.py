@@ -1,0 +1,1 @@
+"""Gateways: accounts in Twilio's shape, for PBXs and for programs written against Twilio."""
