@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import quote_plus, urlencode
 
 from hub.core.clock import UtcMs, parse_rfc3339
+from hub.core.consent import asked_by
 from hub.core.events import EventType, MessageData, MmsData, ReceivedData, decode
 from hub.core.ids import parse, render
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
@@ -121,7 +122,14 @@ def _inbound(data: ReceivedData | MmsData, account_sid: str) -> Fields:
         ("NumMedia", "0"),
         ("NumSegments", str(segments)),
         ("SmsStatus", "received"),
+        *_consent(data.text),
     ]
+
+
+def _consent(text: str) -> Fields:
+    """What Twilio adds when a text is one of the words that end or begin a peer's consent."""
+    asked = asked_by(text)
+    return [] if asked is None else [("OptOutType", "STOP" if asked == "out" else "START")]
 
 
 def _sid(shown_id: str, *, has_media: bool = False) -> str:

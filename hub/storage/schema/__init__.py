@@ -7,7 +7,3 @@ from hub.storage.schema import accounts, contacts, devices, gateways, messages, 
 METADATA = SQLModel.metadata
 
 __all__ = ["METADATA", "accounts", "contacts", "devices", "gateways", "messages", "users", "webhooks"]
-
-METADATA = SQLModel.metadata
-
-__all__ = ["METADATA", "accounts", "devices", "gateways", "messages", "webhooks"]

@@ -76,6 +76,14 @@ async def test_T1_a_form_is_taken_and_answered_with_every_key(door: Door) -> Non
     assert (row["text"], row["door"]) == ("hello", "twilio")
 
 
+async def test_a_peer_that_sent_stop_is_21610_and_nothing_is_stored(door: Door) -> None:
+    (device,) = [row["id"] for row in door.api.world.rows(Device)]
+    await door.api.receive(device, "STOP", sender=TO)
+    error(await door.send(), 21610, 400)
+    await door.api.receive(device, "START", sender=TO)
+    assert (await door.send()).status_code == 201
+
+
 async def test_lower_case_names_and_credentials_among_the_fields_are_taken(door: Door) -> None:
     fields = {"from": OURS, "to": TO, "body": "hi", "AccountSid": SID, "AuthToken": TOKEN}
     response = await door.http.post("/sms/frontdesk/generic/send", data=fields)
