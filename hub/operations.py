@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from hub import people, upkeep
+from hub import gateway_operations, people, upkeep
 from hub.accounts.keys import CreateKey, RevokeKey, create_keys, new_secret, revoke_keys
 from hub.accounts.logins import name_key
 from hub.accounts.scopes import Scope
@@ -204,6 +204,10 @@ COMMANDS: Mapping[str, Command] = {
     "login.list": login_list,
     "login.password": login_password,
     "login.delete": login_delete,
+    "gateway.create": gateway_operations.gateway_create,
+    "gateway.list": gateway_operations.gateway_list,
+    "gateway.token": gateway_operations.gateway_token,
+    "gateway.delete": gateway_operations.gateway_delete,
     "user.add": people.user_add,
     "user.list": people.user_list,
     "user.setup": people.user_setup,

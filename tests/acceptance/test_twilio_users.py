@@ -229,6 +229,7 @@ async def test_the_fallback_is_tried_when_the_first_url_fails(tmp_path: Path) ->
         await platform.stop()
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 async def test_apprise_sends_through_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with pbx(tmp_path) as one:
         from apprise.plugins.twilio import NotifyTwilio
@@ -260,3 +261,20 @@ async def test_all_of_one_account_is_one_inbox_whatever_the_door(tmp_path: Path)
         await one.here.webhooks_arrived("sms:delivered", 2)
         assert len(await one.platform.until("/status", 3)) == 3
         assert {fields["MessageSid"] for fields in one.platform.of("/status")} == {sent.sid}
+
+
+async def test_T7_gateways_are_made_listed_renewed_and_ended_at_the_command_line(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        made = await asyncio.to_thread(here.hub.command, "gateway", "create", "FrontDesk", "--sender", SHOP, "--json")
+        assert made["provider_url"] == f"{here.hub.url}/sms/FrontDesk/generic/send"
+        client = Client(made["account_sid"], made["auth_token"])
+        client.api.base_url = here.hub.url
+        sent = await asyncio.to_thread(client.messages.create, to=PEER, body="without a sender")
+        assert sent.from_ == SHOP
+        assert made["auth_token"] not in await asyncio.to_thread(here.hub.command, "gateway", "list")
+        token = (await asyncio.to_thread(here.hub.command, "gateway", "token", "FrontDesk", "--json"))["auth_token"]
+        assert token != made["auth_token"]
+        await asyncio.to_thread(here.hub.command, "gateway", "delete", "FrontDesk")
+        with pytest.raises(TwilioRestException) as ended:
+            await asyncio.to_thread(client.messages.create, to=PEER, body="too late")
+        assert (ended.value.code, ended.value.status) == (20003, 401)
