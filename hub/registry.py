@@ -69,7 +69,7 @@ def _claims(routes: Sequence[BaseRoute]) -> Iterable[tuple[str, str]]:
     for route in routes:
         if isinstance(route, Route):
             for method in route.methods or {"GET"}:
-                yield method, route.path
+                yield method, getattr(route, "claim", route.path)
         elif isinstance(route, WebSocketRoute):
             yield "WEBSOCKET", route.path
         elif isinstance(route, Mount):
