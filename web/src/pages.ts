@@ -56,6 +56,8 @@ export interface Area {
     foot?: boolean;
     /** Read reactively. */
     badge?: () => Badge | null;
+    /** Pages shown below it in the side bar while one of the area's pages is open. */
+    parts?: { label: string; to: string; badge?: () => Badge | null }[];
   };
   /** More for the command palette. */
   commands?: () => Command[];
