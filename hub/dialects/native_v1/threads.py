@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from hub.accounts.scopes import Scope
 from hub.core.address import peer_address
+from hub.core.errors import invalid
 from hub.dialects.native_v1.fields import (
     Address,
     ContactId,
@@ -112,6 +113,8 @@ class TextsQuery(PageQuery):
 
     line_id: OfLine = None
     order: Literal["newest_first", "oldest_first"] = "newest_first"
+    before: Annotated[MessageId | None, Meta(description="Only texts older than this one; newest first.")] = None
+    after: Annotated[MessageId | None, Meta(description="Only texts newer than this one; oldest first.")] = None
 
 
 class ThreadChange(Request):
@@ -206,15 +209,18 @@ async def list_thread_messages(call: Call[TextsQuery, None]) -> MessagePage:
     Over all its lines. Newest first, unless asked otherwise.
     """
     query = call.query
+    if query.before is not None and query.after is not None:
+        raise invalid("after", "two_places", "Give before or after, not both.")
+    beside = bare_or_none("message", query.before, "before") or bare_or_none("message", query.after, "after")
     page = found(
         await call.read(
             peers.list_texts,
             call.account_id,
             call.path["conversation_id"],
             _lines(call, query.line_id),
-            query.cursor,
+            query.cursor or beside,
             query.limit,
-            oldest_first=query.order == "oldest_first",
+            oldest_first=query.after is not None or (query.before is None and query.order == "oldest_first"),
         )
     )
     return MessagePage(items=[shown_message(view) for view in page.items], next_cursor=page.next)

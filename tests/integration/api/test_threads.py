@@ -62,6 +62,10 @@ async def test_texts_of_all_lines_come_in_pages_without_a_hole(inbox: tuple[Api,
             if cursor is None:
                 break
         assert seen == [str(number) for number in expected]
+    texts = (await api.get(f"/v1/threads/{thread['id']}/messages"))["items"]
+    older = await api.get(f"/v1/threads/{thread['id']}/messages", before=texts[5]["id"], limit=2)
+    newer = await api.get(f"/v1/threads/{thread['id']}/messages", after=texts[5]["id"], limit=2)
+    assert [one["text"] for one in older["items"] + newer["items"]] == ["4", "3", "6", "7"]
 
 
 async def test_the_inbox_comes_in_pages(inbox: tuple[Api, list[str]]) -> None:
