@@ -27,14 +27,8 @@ export async function loadLines(): Promise<void> {
     isLoaded = true;
     return;
   }
-  const found = new Map<string, Line>();
-  let cursor: string | null = null;
-  do {
-    const page: Schema["LinePage"] = await api.get<Schema["LinePage"]>("/v1/lines", { limit: 200, cursor });
-    for (const line of page.items) found.set(line.id, line);
-    cursor = page.next_cursor;
-  } while (cursor);
-  byId = found;
+  const list = await api.get<Schema["LineList"]>("/v1/lines");
+  byId = new Map(list.items.map((line) => [line.id, line]));
   isLoaded = true;
 }
 
