@@ -12,6 +12,7 @@ from hub.core.events import DATA_OF, EventType
 from hub.dialects.native_v1.fields import (
     DEFAULT_LIMIT,
     ConversationId,
+    Count,
     DeviceId,
     EventId,
     Limit,
@@ -47,6 +48,7 @@ class Event(Model):
 
     id: EventId
     cursor: EventCursor
+    seq: Annotated[Count, Meta(description="Rises with each event of the hub; the `seq` of its webhook.")]
     type: EventType
     occurred_at: UtcTime
     created_at: Annotated[UtcTime, Meta(description="When the hub stored it.")]
@@ -87,6 +89,7 @@ def shown(event: FeedEvent, epoch: str) -> Event:
     return Event(
         id=out("event", event.id),
         cursor=feed_cursor(epoch, event.position),
+        seq=event.position.seq,
         type=EventType(event.type),
         occurred_at=time(event.occurred_at),
         created_at=time(event.created_at),

@@ -1,0 +1,174 @@
+"""`hub webhooks listen` and `hub webhooks forward` as a developer runs them: processes of their own beside a real hub that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+from typer.testing import CliRunner
+
+from hub.cli import app
+from hub.config import ConfigurationError
+from hub.webhooks.signing import secret_text
+from tests.acceptance.processes import ROOT, HubProcess, eventually, free_port, running_hub
+from tests.integration.webhooks.receiver import Post, Receiver, answer
+
+pytestmark = pytest.mark.anyio
+
+SECRET = secret_text(bytes(range(32)))
+
+
+class Tool:
+    """`hub webhooks …` with its output in a file."""
+
+    def __init__(self, directory: Path, *words: str, **environ: str) -> None:
+        directory.mkdir(exist_ok=True)
+        self.output = directory / f"{words[0]}-{len(list(directory.iterdir()))}.txt"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HUB") and name != "KEY"}
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hub", "webhooks", *words],
+                cwd=ROOT, env={**clean, **environ}, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    async def says(self, pattern: str) -> str:
+        """Wait until it has said something; the first group of it."""
+
+        async def said() -> re.Match[str] | None:
+            assert self.process.poll() is None or re.search(pattern, self.text), self.text
+            return re.search(pattern, self.text)
+
+        found = await eventually(f"it says {pattern!r}", said)
+        return found[found.lastindex or 0]
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@asynccontextmanager
+async def tool(directory: Path, *words: str, **environ: str) -> AsyncIterator[Tool]:
+    made = Tool(directory, *words, **environ)
+    try:
+        yield made
+    finally:
+        if made.process.poll() is None:
+            made.process.kill()
+            made.process.wait()
+
+
+async def send_texts(hub: HubProcess, count: int) -> None:
+    """Each makes an event: `sms:queued`."""
+    for number in range(count):
+        taken = await hub.api.post("/v1/messages", json={"to": "+447700900142", "text": f"Grüße {number}"})
+        assert taken.status_code == 202, taken.text
+
+
+async def every_event(hub: HubProcess) -> list[str]:
+    return [item["id"] for item in (await hub.api.get("/v1/events", params={"limit": 200})).json()["items"]]
+
+
+async def test_forward_brings_each_event_once_and_as_the_hub_would_through_a_killed_hub(tmp_path: Path) -> None:
+    refused: Counter[str] = Counter()
+
+    async def sometimes(post: Post, writer: asyncio.StreamWriter) -> None:
+        is_refused = post.path == "/laptop" and int(post.id[-1], 36) % 4 == 0 and refused[post.id] < 2
+        refused[post.id] += is_refused
+        writer.write(answer(503 if is_refused else 200, b"later" if is_refused else b"ok"))
+
+    async with Receiver(script=sometimes) as receiver, running_hub(tmp_path / "hub") as hub:
+        made = await hub.api.post("/v1/webhooks", json={"url": receiver.url("/hub")})
+        assert made.status_code == 201, made.text
+        await refuse_wrong_keys_and_places(hub)
+        words = ("forward", receiver.url("/laptop"), "--hub", hub.url, "--state", str(tmp_path / "place"))
+        async with tool(tmp_path / "tool", *words, KEY=hub.key, WEBHOOK_SECRET=SECRET) as forward:
+            await forward.says("Beginning with what happens from now on")
+            await forward.says("Connected")
+            await send_texts(hub, 6)
+            await receiver.until(lambda: len(taken(receiver)) >= 3)
+            hub.kill()
+            await hub.started()
+            await send_texts(hub, 6)
+            events = await every_event(hub)
+            await receiver.until(lambda: set(taken(receiver)) == set(events))
+            assert forward.interrupt() == 0
+            assert "Connected again; nothing was missed." in forward.text
+            place = await forward.says("To go on from here: --after (\\S+)")
+            assert (tmp_path / "place").read_text().strip() == place
+            for masked in (SECRET, hub.key):
+                assert masked not in forward.text
+        assert taken(receiver) == events, "each was taken once, in order"
+        await send_texts(hub, 2)
+        async with tool(tmp_path / "tool", *words, KEY=hub.key, WEBHOOK_SECRET=SECRET) as forward:
+            events = await every_event(hub)
+            await receiver.until(lambda: taken(receiver) == events and len(set(ids(receiver, "/hub"))) == len(events))
+            assert forward.interrupt() == 0
+        as_the_hub_sends = {post.id: post for post in receiver.of("/hub")}
+        for post in receiver.of("/laptop"):
+            Webhook(SECRET).verify(post.body, post.headers)
+            other = as_the_hub_sends[post.id]
+            assert (post.body, post.headers["user-agent"]) == (other.body, other.headers["user-agent"])
+            assert post.headers.keys() == other.headers.keys()
+        assert any(int(post.headers["x-attempt"]) == 3 for post in receiver.of("/laptop")) == any(refused.values())
+
+
+def ids(receiver: Receiver, path: str) -> list[str]:
+    return [post.id for post in receiver.of(path)]
+
+
+def taken(receiver: Receiver) -> list[str]:
+    """Webhook ids that the laptop answered 200 to: those refused twice count from the third try on."""
+    tries = Counter[str]()
+    found = []
+    for post in receiver.of("/laptop"):
+        tries[post.id] += 1
+        if int(post.id[-1], 36) % 4 != 0 or tries[post.id] > 2:
+            found.append(post.id)
+    return found
+
+
+async def test_listen_shows_and_verifies_what_a_hub_sends(tmp_path: Path) -> None:
+    async with running_hub(tmp_path / "hub") as hub:
+        port = free_port()
+        body = {"url": f"http://127.0.0.1:{port}/hook", "schedule": [1, 1, 1]}
+        secret = (await hub.api.post("/v1/webhooks", json=body)).json()["secret"]
+        words = ("listen", "--port", str(port), "--answers", "drop,500")
+        async with tool(tmp_path / "tool", *words, WEBHOOK_SECRET=f"{SECRET} {secret}") as listen:
+            await listen.says("Listening on http://127.0.0.1:")
+            await send_texts(hub, 1)
+            await listen.says(r"attempt   3 \(this id came 2 times before, with the same bytes\)")
+            assert listen.text.count("genuine   yes: webhook-signature (v1) fits the secret …") == 3
+            assert "Grüße 0" in listen.text
+            assert secret not in listen.text
+            assert listen.interrupt() == 0
+
+
+async def refuse_wrong_keys_and_places(hub: HubProcess) -> None:
+    """What `forward` says of each, in one sentence."""
+    made = await hub.api.post("/v1/keys", json={"name": "deaf", "scopes": ["messages:read"]})
+    asked = (
+        ("hub_wrong", (), "does not know this key (401)"),
+        (made.json()["key"], (), "may not read events (403)"),
+        (hub.key, ("--after", "nowhere"), "This is no cursor of the event feed"),
+    )
+    for key, more, says in asked:
+        words = ["webhooks", "forward", "http://127.0.0.1:1/", "--hub", hub.url, "--key", key, *more]
+        result = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert isinstance(result.exception, ConfigurationError), result.output
+        assert says in str(result.exception)
