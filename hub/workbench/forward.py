@@ -190,6 +190,7 @@ def _endpoint(route: Route, clock: Clock) -> OpenEndpoint:
     return OpenEndpoint(
         id=new_id(now, secrets.token_bytes(RANDOM_BYTES)),
         account_id="",
+        gateway_id=None,
         version=1,
         kind="http",
         url=route.url,
