@@ -31,6 +31,8 @@ class WakeDispatch(msgspec.Struct, frozen=True, tag=True):
     account_id: str | None = None
     line_ids: tuple[str, ...] = ()
     """On these lines; empty = any line of the account."""
+    is_room: bool = False
+    """Nothing new is due: a phone has answered an offer and has room for another, if it was left with less than there was."""
 
 
 class WakeDelivery(msgspec.Struct, frozen=True, tag=True):

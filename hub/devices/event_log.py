@@ -132,8 +132,10 @@ class _Batch:
 
     def _known(self, taken: Sequence[bool]) -> set[tuple[str, str]]:
         told = [command for command, is_taken in zip(self._commands, taken, strict=True) if is_taken]
-        uuids = {frame.uuid for command in told for frame in command.frames if isinstance(frame, Event)}
-        return stored.known_events(self._tx.conn, {command.device_id for command in told}, uuids)
+        pairs = {
+            (command.device_id, frame.uuid) for command in told for frame in command.frames if isinstance(frame, Event)
+        }
+        return stored.known_events(self._tx, pairs)
 
     # --- numbering
 

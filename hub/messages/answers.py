@@ -12,6 +12,7 @@ from device_protocol.frames import Accepted, Drop, JobRef, Refused, TooLate
 from device_protocol.handover import Decision, HandoverRules, HubJob, Phone
 from hub.core import reports
 from hub.core.effects import Effect, WakeDispatch
+from hub.core.status import Status
 from hub.messages.consequences import Consequences
 from hub.messages.handover import answer, carry_out, permitted
 from hub.messages.ledger import PHONE, Entry, Ledger
@@ -68,7 +69,12 @@ def _take(ledger: Ledger, consequences: Consequences, command: PhoneAnswer) -> t
     frames = permitted(decision.frames, entry, command.device_id)
     effects: tuple[Effect, ...] = answer(command.device_id, command.session_no, frames)
     # An answer frees one of the phone's few offers, so the next one can go out at once.
-    return (*effects, WakeDispatch(command.account_id, _line_of(entry)))
+    is_bound = entry is not None and _is_bound(entry, command)
+    return (*effects, WakeDispatch(command.account_id, _line_of(entry), is_room=is_bound))
+
+
+def _is_bound(entry: Entry, command: PhoneAnswer) -> bool:
+    return isinstance(command.frame, Accepted) and entry.status is Status.DISPATCHED
 
 
 def _line_of(entry: Entry | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from hub.core.pacing import Sent, Usage, allowance
 from hub.core.status import WAITING
 from hub.messages.jobs import job_frame
 from hub.messages.ledger import HUB, Entry, Ledger
-from hub.messages.lines import DECRYPTING_TRANSPORTS, limits_of, line_usage, read_account_settings, utc_offset
+from hub.messages.lines import DECRYPTING_TRANSPORTS, limits_of, line_usage, utc_offsets
 from hub.messages.outcomes import with_effects
 from hub.messages.routes import move_on
 from hub.storage.messages import MessageRow
@@ -57,6 +57,8 @@ class Offered(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     again_at: UtcMs | None = None
     """When the pace or a budget lets the next message go; None when nothing waits for that."""
+    is_full: bool = False
+    """More may wait: all the room the phone had was used, or as many of a line's messages were offered as are looked at."""
 
 
 def offer(tx: Tx, commands: Sequence[OfferTo]) -> list[Done[Offered] | Refused]:
@@ -94,7 +96,7 @@ class _Round:
         wanted = [line.id for line in lines if line.device_id in with_room]
         self._waiting = claim(tx, wanted, MOST_PER_LINE)
         self._paused = paused_batches(tx.conn, {row.batch_id for row in self._rows() if row.batch_id is not None})
-        self._zones = self._utc_offsets(lines)
+        self._zones = utc_offsets([line for line in lines if line.per_day or line.per_month], tx.now)
         self._usage = line_usage(tx.conn, tx.now, [line for line in lines if line.id in self._waiting], self._zones)
 
     def offer_to(self, command: OfferTo) -> Done[Offered]:
@@ -118,7 +120,9 @@ class _Round:
                 # The first that does not fit holds the line's queue: shorter texts behind it must not starve it.
                 blocked.add(line.id)
                 again_at += [goes_at] if goes_at is not None else []
-        return Done(Offered(is_current=True, count=len(jobs), again_at=min(again_at, default=None)), tuple(jobs))
+        is_full = len(jobs) >= free or any(len(self._waiting.get(line_id, ())) >= MOST_PER_LINE for line_id in lines)
+        offered = Offered(is_current=True, count=len(jobs), again_at=min(again_at, default=None), is_full=is_full)
+        return Done(offered, tuple(jobs))
 
     def _rows(self) -> list[MessageRow]:
         return [row for rows in self._waiting.values() for row in rows]
@@ -166,14 +170,6 @@ class _Round:
         self._out[line.id] = self._out.get(line.id, 0) + row.segments
         self._open[device_id] = self._open.get(device_id, 0) + 1
         return job_frame(entry.row, line, self._tx.now)
-
-    def _utc_offsets(self, lines: Sequence[LineRow]) -> dict[str, int]:
-        """Only day and month budgets ask for a time zone."""
-        accounts = {line.account_id for line in lines if line.per_day or line.per_month}
-        if not accounts:
-            return {}
-        settings = read_account_settings(self._tx.conn, accounts)
-        return {id_: utc_offset(one.time_zone, self._tx.now) for id_, one in settings.items()}
 
 
 class Retract(msgspec.Struct, frozen=True, kw_only=True):

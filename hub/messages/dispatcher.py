@@ -8,6 +8,7 @@ commit, so a busy, silent or slow phone holds up no other.
 import asyncio
 import heapq
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -56,6 +57,8 @@ class Dispatcher:
         self._accounts: set[str] = set()
         self._is_everything = True
         self._places: dict[str, Phone] = {}
+        self._full: set[Phone] = set()
+        """Phones that were left with less than there was, so that room for one more is worth a look."""
         self._later: list[tuple[UtcMs, Phone]] = []
         self._poll_at = 0.0
 
@@ -63,11 +66,18 @@ class Dispatcher:
         """Texts may be due: on these lines, anywhere in the account, or anywhere."""
         if effect.account_id is None:
             self._is_everything = True
+        elif effect.is_room and effect.line_ids:
+            self._lines.update(line_id for line_id in effect.line_ids if self._may_take_more(line_id))
         elif effect.line_ids:
             self._lines.update(effect.line_ids)
         else:
             self._accounts.add(effect.account_id)
-        self._woken.set()
+        if self._lines or self._accounts or self._is_everything:
+            self._woken.set()
+
+    def _may_take_more(self, line_id: str) -> bool:
+        place = self._places.get(line_id)
+        return place is None or place in self._full
 
     async def run(self) -> None:
         """Offer until cancelled."""
@@ -84,11 +94,9 @@ class Dispatcher:
         commands = [command for phone in sorted(phones) if (command := self._command(phone)) is not None]
         if not commands:
             return
-        waiting = [self._db.writer.submit_soon(offer, command, *command.keys()) for command in commands]
-        results = await asyncio.gather(*waiting, return_exceptions=True)
+        waiting = [self._submit(command) for command in commands]
+        await asyncio.wait(waiting)
         failpoint("offer.committed")
-        for command, result in zip(commands, results, strict=True):
-            self._note(command, result)
 
     async def _wait(self) -> None:
         """Until somebody wakes it, a wait is over, or it is time to look at everything."""
@@ -130,6 +138,7 @@ class Dispatcher:
     def _remember(self, found: Iterable[Placement], phones: set[Phone]) -> None:
         if len(self._places) > MOST_PLACES:
             self._places.clear()
+            self._full.clear()
         for place in found:
             phone = Phone(place.account_id, place.device_id)
             self._places[place.line_id] = phone
@@ -149,11 +158,26 @@ class Dispatcher:
             most_open_silent=self._limits.most_open_silent,
         )
 
-    def _note(self, command: OfferTo, result: Offered | BaseException) -> None:
-        if isinstance(result, BaseException):
-            log.warning("an offer was not stored", device=command.device_id, error=str(result))
-        elif result.again_at is not None:
-            heapq.heappush(self._later, (result.again_at, Phone(command.account_id, command.device_id)))
+    def _submit(self, command: OfferTo) -> asyncio.Future[Offered]:
+        """What came of it is noted at once, before the phone can answer what it was offered."""
+        future = self._db.writer.submit_soon(offer, command, *command.keys())
+        future.add_done_callback(partial(self._note, command))
+        return future
+
+    def _note(self, command: OfferTo, future: asyncio.Future[Offered]) -> None:
+        phone = Phone(command.account_id, command.device_id)
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or error is not None:
+            log.warning("an offer was not stored", device=command.device_id, error=str(error))
+            self._full.add(phone)
+            return
+        offered = future.result()
+        if offered.is_full:
+            self._full.add(phone)
+        else:
+            self._full.discard(phone)
+        if offered.again_at is not None:
+            heapq.heappush(self._later, (offered.again_at, phone))
 
 
 def _read_places(

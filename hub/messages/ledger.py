@@ -54,39 +54,18 @@ PHONE = Actor("phone")
 class Entry:
     """One message of the batch, as it stands after the words folded so far."""
 
-    __slots__ = ("_placed", "has_moved", "is_changed", "row", "view")
+    __slots__ = ("is_changed", "row", "view", "written")
 
     def __init__(self, row: MessageRow, view: MessageView) -> None:
         self.row = row
         self.view = view
         self.is_changed = False
-        self.has_moved = False
-        """Whether this batch has written another line, thread, due time or end of time for it already."""
-        self._placed = _place(row)
-
-    @property
-    def is_moved(self) -> bool:
-        """Whether its line, thread, due time or end changed in this batch."""
-        return self.has_moved or self.is_placed_anew
-
-    @property
-    def is_placed_anew(self) -> bool:
-        """Whether such a change is still to be written."""
-        return _place(self.row) != self._placed
-
-    def written(self) -> None:
-        """Everything of it is in the database now."""
-        self.has_moved = self.is_moved
-        self.is_changed = False
-        self._placed = _place(self.row)
+        self.written = stored.changing_of(row)
+        """What the database has of it."""
 
     @property
     def status(self) -> Status:
         return self.view.status
-
-
-def _place(row: MessageRow) -> tuple[object, ...]:
-    return (row.due_at, row.expires_at, row.line_id, row.line_why, row.conversation_id)
 
 
 class Ledger:
@@ -197,15 +176,14 @@ class Ledger:
         """Write what the words so far came to, for a decision that reads it back; the batch goes on."""
         changed = [entry for entry in self._entries.values() if entry.is_changed]
         conn = self.tx.conn
-        stored.write_messages(conn, [entry.row for entry in changed if not entry.is_placed_anew], with_place=False)
-        stored.write_messages(conn, [entry.row for entry in changed if entry.is_placed_anew], with_place=True)
+        stored.write_messages(conn, [(entry.row, entry.written) for entry in changed])
         stored.insert_hops(conn, self._hops)
         add_usage(self.tx, self._used)
         self._touched.update({entry.row.id: entry.row.account_id for entry in changed})
         self._hops.clear()
         self._used.clear()
         for entry in changed:
-            entry.written()
+            entry.is_changed, entry.written = False, stored.changing_of(entry.row)
 
     def close(self) -> tuple[Effect, ...]:
         """Write everything, and return what must happen after the commit."""

@@ -77,7 +77,6 @@ class LineBook:
     def read_for(self, wishes: Sequence[Wish], *, also: Collection[str] = ()) -> None:
         """Read the lines these messages could go by, and those with the ids in `also`."""
         accounts = {wish.account_id for wish in wishes}
-        self._settings |= read_account_settings(self._tx.conn, accounts - set(self._settings))
         named = {w.sender.line_id for w in wishes if isinstance(w.sender, ByLine)} | set(also)
         self._keep(lines_by_id(self._tx.conn, accounts, named).values())
         devices = {w.sender.device_id for w in wishes if isinstance(w.sender, ByDevice)}
@@ -86,16 +85,16 @@ class LineBook:
         self._make_views()
 
     def _read_unnamed(self, wishes: Sequence[Wish]) -> None:
-        whole = {
-            w.account_id for w in wishes if isinstance(w.sender, ByName) or self.settings(w.account_id).default_pool
-        }
-        for account_id in sorted(whole):
-            self._keep(lines_of_account(self._tx.conn, account_id))
+        """A sample of each account's lines, or all where a name or the account's pool may mean any of them."""
+        whole = {wish.account_id for wish in wishes if isinstance(wish.sender, ByName)}
         for wish in wishes:
             if wish.account_id not in whole and wish.account_id not in self._sampled:
                 random = zlib.crc32(wish.peer.encode()) / 2**32
                 self._sampled.add(wish.account_id)
                 self._keep(sample_of_account(self._tx.conn, wish.account_id, self._tx.now, random))
+        whole |= {wish.account_id for wish in wishes if self.settings(wish.account_id).default_pool}
+        for account_id in sorted(whole):
+            self._keep(lines_of_account(self._tx.conn, account_id))
         self._read_sticky([wish for wish in wishes if len(self._rows.get(wish.account_id, ())) > 1])
 
     def _read_sticky(self, wishes: Sequence[Wish]) -> None:
@@ -111,6 +110,8 @@ class LineBook:
     def _keep(self, rows: Iterable[LineRow]) -> None:
         for row in rows:
             self._rows.setdefault(row.account_id, {})[row.id] = row
+            if row.account_id not in self._settings:
+                self._settings[row.account_id] = read_settings(row.account_settings)
 
     def _make_views(self) -> None:
         fresh = {
@@ -121,7 +122,7 @@ class LineBook:
         }
         are_many = [row.id for row in fresh.values() if len(self._rows[row.account_id]) > 1]
         depths = queue_depths(self._tx, are_many)
-        allowed = budgets(self._tx.conn, self._tx.now, list(fresh.values()), self._settings)
+        allowed = budgets(self._tx.conn, self._tx.now, list(fresh.values()))
         for row in fresh.values():
             view = line_view(row, depths.get(row.id, 0), allowed.get(row.id), self._tx.now - self._away_ms)
             self._views.setdefault(row.account_id, {})[row.id] = view
@@ -190,17 +191,20 @@ class LineBook:
             self._last[peer] = max(contact, self._last.get(peer, contact))
 
 
-def budgets(
-    conn: Connection, now: UtcMs, rows: Sequence[LineRow], settings: Mapping[str, AccountSettings]
-) -> dict[str, Allowance]:
+def budgets(conn: Connection, now: UtcMs, rows: Sequence[LineRow]) -> dict[str, Allowance]:
     """What each line with an hour, day or month budget may send now; lines with only a pace are not in it."""
     capped = [row for row in rows if row.per_hour or row.per_day or row.per_month]
-    offsets = {account_id: utc_offset(one.time_zone, now) for account_id, one in settings.items()} if capped else {}
+    offsets = utc_offsets(capped, now)
     usage = line_usage(conn, now, capped, offsets)
     return {
         row.id: allowance(usage[row.id], limits_of(row), now, utc_offset_seconds=offsets.get(row.account_id, 0))
         for row in capped
     }
+
+
+def utc_offsets(rows: Sequence[LineRow], now: UtcMs) -> dict[str, int]:
+    """By account of these lines: seconds its time zone is ahead of UTC now."""
+    return {row.account_id: utc_offset(read_settings(row.account_settings).time_zone, now) for row in rows}
 
 
 def read_account_settings(conn: Connection, account_ids: Collection[str]) -> dict[str, AccountSettings]:

@@ -18,7 +18,7 @@ from hub.log import get_logger
 from hub.messages.dispatch import Retract, retract
 from hub.messages.expire import OVERDUE_SECONDS, Timer, TimeUp, time_up
 from hub.messages.idempotency import forget_old_keys
-from hub.messages.lines import budgets, is_ready, line_view, read_account_settings
+from hub.messages.lines import budgets, is_ready, line_view
 from hub.messages.routes import Reroute, reroute
 from hub.storage import messages_queue as queue
 from hub.storage.database import Database
@@ -189,7 +189,7 @@ def _blocked(
     conn: Connection, now: UtcMs, rows: Sequence[LineRow], here: frozenset[str], away_seconds: float
 ) -> list[LineRow]:
     """The lines that cannot send now; a full minute is no reason, a phone that is away becomes one after its grace."""
-    allowed = budgets(conn, now, rows, read_account_settings(conn, {row.account_id for row in rows}))
+    allowed = budgets(conn, now, rows)
     seen_since = now - round(away_seconds * 1000)
     return [
         row

@@ -6,7 +6,7 @@ PostgreSQL as an array.
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Boolean, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -15,6 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -47,6 +48,14 @@ class one_of(FunctionElement[bool]):
 
     def __init__(self, column: ColumnElement[Any], values: BindParameter[Sequence[str]]) -> None:
         super().__init__(column, values)
+
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """Stands in a condition as it is.
+
+        SQLAlchemy writes a function that gives a truth value as `… = 1` for SQLite, which has no such type. SQLite would then look
+        the list up for every row of the table, instead of looking the rows up by the list.
+        """
+        return self
 
 
 @compiles(one_of, "sqlite")

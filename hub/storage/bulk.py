@@ -1,4 +1,4 @@
-"""`INSERT` of many rows as plain tuples, for the tables that every text writes to.
+"""Writes of many rows as plain tuples, for the tables that every text writes to.
 
 SQLAlchemy's own `executemany` makes a dictionary per row and looks every value up again: 6 µs a row for a message, more than
 half of what SQLite takes to store it. The columns and their order are fixed here; values go to the driver as they are, so
@@ -20,25 +20,28 @@ _encoder = msgspec.json.Encoder()
 
 
 class BulkInsert:
-    """One statement for one table, its text made once for each database."""
+    """`INSERT` of rows into one table, its text made once for each database."""
 
     def __init__(
-        self, table: Table, columns: Sequence[str], literals: Mapping[str, str] = MappingProxyType({})
+        self,
+        table: Table,
+        columns: Sequence[str],
+        literals: Mapping[str, str] = MappingProxyType({}),
+        on_conflict: str = "",
     ) -> None:
-        """`literals` are columns that have the same SQL value in every row; those named nowhere are NULL."""
-        unknown = [name for name in (*columns, *literals) if name not in table.c]
-        if unknown:
-            raise ValueError(f"{table.name} has no columns {unknown}")
-        self._columns = tuple(columns)
+        """`literals` are columns that have the same SQL value in every row; those named nowhere are NULL.
+
+        `on_conflict` is that clause, as both databases write it: `on conflict (id) do update set n = t.n + excluded.n`.
+        """
+        _require(table, (*columns, *literals))
+        self._rows = _Rows(table, columns)
         names = ", ".join((*columns, *literals))
+        into = f"insert into {table.name} ({names})"
         values = ", ".join((*"?" * len(columns), *literals.values()))
-        self._sqlite = f"insert into {table.name} ({names}) values ({values})"
+        self._sqlite = f"{into} values ({values}) {on_conflict}"
         self._one_each = self._sqlite.replace("?", "%s")
-        typed = ", ".join(f"{name} {_json_type(table.c[name])}" for name in columns)
         chosen = ", ".join((*columns, *literals.values()))
-        self._document = (
-            f"insert into {table.name} ({names}) select {chosen} from json_to_recordset(%s::json) as given({typed})"
-        )
+        self._document = f"{into} select {chosen} from {self._rows.given} {on_conflict}"
         self._has_bytes = any(isinstance(table.c[name].type, LargeBinary) for name in columns)
 
     def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -50,8 +53,49 @@ class BulkInsert:
         elif self._has_bytes:
             conn.exec_driver_sql(self._one_each, list(rows))
         else:
-            document = _encoder.encode([dict(zip(self._columns, row, strict=True)) for row in rows])
-            conn.exec_driver_sql(self._document, (document.decode(),))
+            conn.exec_driver_sql(self._document, self._rows.document(rows))
+
+
+class BulkUpdate:
+    """`UPDATE` of rows of one table by key, its text made once for each database."""
+
+    def __init__(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> None:
+        """A row given to `run` has the values of `columns`, then those of `keys`; no key stands twice in one run."""
+        _require(table, (*columns, *keys))
+        self._rows = _Rows(table, (*columns, *keys))
+        changes = ", ".join(f"{name} = ?" for name in columns)
+        self._sqlite = f"update {table.name} set {changes} where {' and '.join(f'{key} = ?' for key in keys)}"
+        changes = ", ".join(f"{name} = given.{name}" for name in columns)
+        where = " and ".join(f"{table.name}.{key} = given.{key}" for key in keys)
+        self._document = f"update {table.name} set {changes} from {self._rows.given} where {where}"
+
+    def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write rows that are there already."""
+        if not rows:
+            return
+        if conn.dialect.name == "sqlite":
+            conn.exec_driver_sql(self._sqlite, list(rows))
+        else:
+            conn.exec_driver_sql(self._document, self._rows.document(rows))
+
+
+class _Rows:
+    """Rows as one JSON document, for PostgreSQL."""
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        typed = ", ".join(f"{name} {_json_type(table.c[name])}" for name in columns)
+        self.given = f"json_to_recordset(%s::json) as given({typed})"
+
+    def document(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str]:
+        """The one parameter of a statement that reads `given`."""
+        return (_encoder.encode([dict(zip(self._columns, row, strict=True)) for row in rows]).decode(),)
+
+
+def _require(table: Table, names: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in table.c]
+    if unknown:
+        raise ValueError(f"{table.name} has no columns {unknown}")
 
 
 def _json_type(column: Column[Any]) -> str:

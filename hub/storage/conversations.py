@@ -1,16 +1,16 @@
 """Threads: one row per line and peer, kept up to date by every message in them."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.bulk import BulkInsert
 from hub.storage.schema.messages import Conversation
-from hub.storage.transaction import DialectName, Tx
+from hub.storage.transaction import Tx
 from hub.storage.types import table_of
 
 CONVERSATION = table_of(Conversation)
@@ -50,34 +50,13 @@ class Touch(NamedTuple):
 COLUMNS = tuple(CONVERSATION.c[name] for name in ConversationRow.__struct_fields__)
 
 
-def _touch(insert: Any) -> Any:
-    """Make the thread or move it to the top; an inbound text takes it out of the archive."""
-    insert = insert.values(
-        id=bindparam("id"),
-        account_id=bindparam("account_id"),
-        line_id=bindparam("line_id"),
-        peer=bindparam("peer"),
-        created_at=bindparam("at"),
-        last_at=bindparam("at"),
-        last_message_id=bindparam("message_id"),
-        last_direction=bindparam("direction"),
-        unread=bindparam("unread"),
-    )
-    return insert.on_conflict_do_update(
-        index_elements=["id"],
-        set_={
-            "last_at": insert.excluded.last_at,
-            "last_message_id": insert.excluded.last_message_id,
-            "last_direction": insert.excluded.last_direction,
-            "unread": CONVERSATION.c.unread + insert.excluded.unread,
-        },
-    )
-
-
-_TOUCH: Mapping[DialectName, Any] = {
-    "sqlite": _touch(sqlite.insert(CONVERSATION)),
-    "postgresql": _touch(postgresql.insert(CONVERSATION)),
-}
+# Make the thread or move it to the top; the columns are those of `Touch`, in its order.
+_TOUCH = BulkInsert(
+    CONVERSATION,
+    ("id", "account_id", "line_id", "peer", "last_at", "last_message_id", "last_direction", "unread", "created_at"),
+    on_conflict="""on conflict (id) do update set last_at = excluded.last_at, last_message_id = excluded.last_message_id,
+last_direction = excluded.last_direction, unread = conversation.unread + excluded.unread""",
+)
 _UNARCHIVE = (
     update(CONVERSATION)
     .where(one_of(CONVERSATION.c.id, texts("ids")), CONVERSATION.c.archived_at.is_not(None))
@@ -113,10 +92,10 @@ _WRITE = (
 
 
 def touch_conversations(tx: Tx, touches: Sequence[Touch]) -> None:
-    """Make or renew threads; each stands in the list once (`merged`)."""
+    """Make or renew threads; each stands in the list once (`merged`). An unread text takes its thread out of the archive."""
     if not touches:
         return
-    tx.conn.execute(_TOUCH[tx.dialect], [touch._asdict() for touch in sorted(touches)])
+    _TOUCH.run(tx.conn, [(*touch, touch.at) for touch in sorted(touches)])
     answered = [touch.id for touch in touches if touch.unread]
     if answered:
         tx.conn.execute(_UNARCHIVE, {"ids": answered})

@@ -1,15 +1,16 @@
 """The event streams of phones: where each one stands, and every event as it came."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, TextClause, and_, bindparam, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
-from hub.storage.bulk import BulkInsert
+from hub.storage.bulk import BulkInsert, BulkUpdate
 from hub.storage.devices import DEVICE, STREAM
 from hub.storage.schema.devices import DeviceEvent
 from hub.storage.transaction import DialectName, Tx
@@ -73,11 +74,8 @@ _STREAMS = (
     .where(one_of(STREAM.c.device_id, texts("ids")))
     .order_by(STREAM.c.used_no, STREAM.c.created_at)
 )
-_WRITE_STREAM = (
-    update(STREAM)
-    .where(STREAM.c.device_id == bindparam("b_device_id"), STREAM.c.stream == bindparam("b_stream"))
-    .values({name: bindparam(f"b_{name}", type_=STREAM.c[name].type) for name in _CHANGING})
-)
+_WRITE_STREAM = BulkUpdate(STREAM, _CHANGING, ["device_id", "stream"])
+_stream_of = attrgetter(*_CHANGING, "device_id", "stream")
 _FORGET_STREAM = delete(STREAM).where(
     STREAM.c.device_id == bindparam("b_device_id"), STREAM.c.stream == bindparam("b_stream")
 )
@@ -114,16 +112,7 @@ def streams_of(conn: Connection, ids: Collection[str]) -> dict[str, list[StreamR
 
 def write_streams(conn: Connection, rows: Iterable[StreamRow]) -> None:
     """Write where existing streams stand."""
-    values = [
-        {
-            "b_device_id": row.device_id,
-            "b_stream": row.stream,
-            **{f"b_{name}": getattr(row, name) for name in _CHANGING},
-        }
-        for row in rows
-    ]
-    if values:
-        conn.execute(_WRITE_STREAM, values)
+    _WRITE_STREAM.run(conn, [_stream_of(row) for row in rows])
 
 
 def put_streams(tx: Tx, rows: Sequence[StreamRow]) -> None:
@@ -159,9 +148,18 @@ class EventRow(NamedTuple):
     raw: str | None
 
 
-_KNOWN = select(EVENT.c.device_id, EVENT.c.uuid).where(
-    one_of(EVENT.c.device_id, texts("ids")), one_of(EVENT.c.uuid, texts("uuids"))
-)
+# Pair by pair: two lists side by side would be looked up crosswise, each phone with the uuids of all.
+_KNOWN: Mapping[DialectName, TextClause] = {
+    "sqlite": text(
+        """select e.device_id, e.uuid from json_each(:pairs) w join device_event e
+on e.device_id = json_extract(w.value, '$[0]') and e.uuid = json_extract(w.value, '$[1]')"""
+    ),
+    "postgresql": text(
+        """select e.device_id, e.uuid from unnest(cast(:ids as text[]), cast(:uuids as text[])) w(device_id, uuid)
+join device_event e on e.device_id = w.device_id and e.uuid = w.uuid"""
+    ),
+}
+_encoder = msgspec.json.Encoder()
 _INSERT = BulkInsert(EVENT, EventRow._fields)
 _DEFERRED = (
     select(*(EVENT.c[name] for name in EventRow._fields))
@@ -176,11 +174,15 @@ _JUDGE = (
 )
 
 
-def known_events(conn: Connection, ids: Collection[str], uuids: Collection[str]) -> set[tuple[str, str]]:
-    """Which (device, uuid) pairs of these are stored. Call with the phones locked: then nobody else stores one."""
-    if not uuids:
+def known_events(tx: Tx, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these (device, uuid) pairs are stored. Call with the phones locked: then nobody else stores one."""
+    if not pairs:
         return set()
-    return {(row[0], row[1]) for row in conn.execute(_KNOWN, {"ids": sorted(ids), "uuids": sorted(uuids)})}
+    if tx.dialect == "sqlite":
+        given: dict[str, Any] = {"pairs": _encoder.encode(sorted(pairs)).decode()}
+    else:
+        given = {"ids": [device_id for device_id, _ in pairs], "uuids": [uuid for _, uuid in pairs]}
+    return {(row[0], row[1]) for row in tx.conn.execute(_KNOWN[tx.dialect], given)}
 
 
 def insert_events(conn: Connection, rows: Sequence[EventRow]) -> None:

@@ -5,15 +5,17 @@ never wait for each other in a circle; it writes each row once. Statements are b
 parameter each (`hub.storage.arrays`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
-from hub.storage.bulk import BulkInsert
+from hub.storage.bulk import BulkInsert, BulkUpdate
 from hub.storage.schema.messages import Message, TimelineEntry
 from hub.storage.types import table_of
 
@@ -72,7 +74,7 @@ class MessageRow(msgspec.Struct):
 
 COLUMNS = tuple(MESSAGE.c[name] for name in MessageRow.__struct_fields__)
 
-_STATE_COLUMNS = (
+_CHANGING = (
     "state",
     "device_id",
     "submission",
@@ -87,10 +89,14 @@ _STATE_COLUMNS = (
     "delivered_at",
     "uncertain_at",
     "final_at",
+    "due_at",
+    "expires_at",
+    "line_id",
+    "line_why",
+    "conversation_id",
 )
-_PLACE_COLUMNS = ("due_at", "expires_at", "line_id", "line_why", "conversation_id")
-"""Where in which queue it waits. Most changes leave it alone, and the statement that does not name these columns does not
-touch their indexes."""
+changing_of: Callable[[MessageRow], tuple[Any, ...]] = attrgetter(*_CHANGING)
+"""Everything of a message that can change, for `write_messages` to compare with."""
 
 _LOCK = (
     select(*COLUMNS)
@@ -98,16 +104,14 @@ _LOCK = (
     .order_by(MESSAGE.c.id)
     .with_for_update()
 )
-_WRITE_STATE = (
-    update(MESSAGE)
-    .where(MESSAGE.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}", type_=MESSAGE.c[name].type) for name in _STATE_COLUMNS})
-)
-_WRITE_ALL = (
-    update(MESSAGE)
-    .where(MESSAGE.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}", type_=MESSAGE.c[name].type) for name in _STATE_COLUMNS + _PLACE_COLUMNS})
-)
+
+
+@lru_cache(maxsize=256)
+def _update_of(columns: tuple[str, ...]) -> BulkUpdate:
+    """One statement for each set of columns that change together; there are as many as there are kinds of moves."""
+    return BulkUpdate(MESSAGE, columns, ["id"])
+
+
 _INSERT = BulkInsert(MESSAGE, MessageRow.__struct_fields__)
 _ACCEPTED = MessageRow.__struct_fields__[: MessageRow.__struct_fields__.index("max_tries") + 1]
 _INSERT_ACCEPTED = BulkInsert(MESSAGE, _ACCEPTED, literals={"submission": "0", "tries": "0"})
@@ -134,13 +138,21 @@ def insert_accepted(conn: Connection, rows: Sequence[MessageRow]) -> None:
     _INSERT.run(conn, [msgspec.structs.astuple(row) for row in rows if row.data_port is not None])
 
 
-def write_messages(conn: Connection, rows: Sequence[MessageRow], *, with_place: bool) -> None:
-    """Write what can change of these messages; `with_place` also writes line, thread and due time."""
-    if not rows:
-        return
-    names = _STATE_COLUMNS + _PLACE_COLUMNS if with_place else _STATE_COLUMNS
-    statement = _WRITE_ALL if with_place else _WRITE_STATE
-    conn.execute(statement, [{"b_id": row.id, **{f"b_{name}": getattr(row, name) for name in names}} for row in rows])
+def write_messages(conn: Connection, changes: Iterable[tuple[MessageRow, tuple[Any, ...]]]) -> None:
+    """Write what of each message is other than the `changing_of` given with it.
+
+    A statement that names a column writes the indexes with that column anew, whether its value is another one or not, so each names
+    what has changed and nothing else.
+    """
+    by_columns: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for row, before in changes:
+        after = changing_of(row)
+        places = [place for place, value in enumerate(after) if value != before[place]]
+        columns = tuple([_CHANGING[place] for place in places])
+        by_columns.setdefault(columns, []).append((*[after[place] for place in places], row.id))
+    for columns, rows in by_columns.items():
+        if columns:
+            _update_of(columns).run(conn, rows)
 
 
 # --- the timeline --------------------------------------------------------------------------------------------------------

@@ -55,8 +55,10 @@ class LineRow(msgspec.Struct, frozen=True):
     is_phone_removed: bool
     is_sandbox: bool
     """In an emulated phone: nothing but what asks for it goes there while the account has a real line."""
-    transport: str | None = None
+    transport: str | None
     """The phone's transport."""
+    account_settings: str
+    """What the account has decided, as JSON: whoever chooses a line needs it, and asks only once so."""
 
 
 _LINE_FIELDS = LineRow.__struct_fields__[:19]
@@ -75,8 +77,9 @@ _COLUMNS = (
     (DEVICE.c.id.is_(None) | DEVICE.c.revoked_at.is_not(None)).label("is_phone_removed"),
     func.coalesce(DEVICE.c.is_sandbox, False).label("is_sandbox"),
     DEVICE.c.transport,
+    ACCOUNT.c.settings,
 )
-_JOINED = LINE.outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id)
+_JOINED = LINE.join(ACCOUNT, ACCOUNT.c.id == LINE.c.account_id).outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id)
 _LINES: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(LINE.c.removed_at.is_(None))
 
 _BY_ID = _LINES.where(one_of(LINE.c.id, texts("ids")), one_of(LINE.c.account_id, texts("account_ids"))).order_by(

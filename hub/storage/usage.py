@@ -4,16 +4,15 @@ It is written in the transaction that binds a message to its phone, so a restart
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.core.pacing import bucket_of
 from hub.storage.arrays import one_of, texts
+from hub.storage.bulk import BulkInsert
 from hub.storage.schema.devices import LineUsage
-from hub.storage.transaction import DialectName, Tx
+from hub.storage.transaction import Tx
 from hub.storage.types import table_of
 
 USAGE = table_of(LineUsage)
@@ -28,16 +27,11 @@ _SUM = (
 )
 
 
-def _add(insert: Any) -> Any:
-    return insert.on_conflict_do_update(
-        index_elements=["line_id", "at"], set_={"segments": USAGE.c.segments + insert.excluded.segments}
-    )
-
-
-_ADD: Mapping[DialectName, Any] = {
-    "sqlite": _add(sqlite.insert(USAGE)),
-    "postgresql": _add(postgresql.insert(USAGE)),
-}
+_ADD = BulkInsert(
+    USAGE,
+    ("account_id", "line_id", "at", "segments"),
+    on_conflict="on conflict (line_id, at) do update set segments = line_usage.segments + excluded.segments",
+)
 
 
 def recent_usage(conn: Connection, line_ids: Collection[str], since: UtcMs) -> dict[str, list[tuple[UtcMs, int]]]:
@@ -58,10 +52,5 @@ def usage_since(conn: Connection, line_ids: Collection[str], since: UtcMs) -> di
 
 def add_usage(tx: Tx, used: Mapping[tuple[str, str], int]) -> None:
     """Count segments that (account, line) hands to its radio now."""
-    if used:
-        at = bucket_of(tx.now)
-        rows = [
-            {"account_id": account_id, "line_id": line_id, "at": at, "segments": segments}
-            for (account_id, line_id), segments in sorted(used.items())
-        ]
-        tx.conn.execute(_ADD[tx.dialect], rows)
+    at = bucket_of(tx.now)
+    _ADD.run(tx.conn, [(*line, at, segments) for line, segments in sorted(used.items())])

@@ -6,7 +6,6 @@ rolled back. Nothing is sent here; the effects wake the loops that do.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,8 +19,7 @@ from hub.storage import webhooks_outbox as stored
 from hub.storage.transaction import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(msgspec.Struct, frozen=True):
     """One applied fact that customers are told of."""
 
     id: str

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from device_protocol.frames import Job
+from device_protocol.frames import Job, Refused
 from hub.core.commands import ByLine
 from hub.core.effects import Effect, ToPhone, WakeAt, WakeDispatch
 from hub.messages.dispatcher import Dispatcher, OfferLimits
@@ -112,6 +112,39 @@ async def test_one_full_phone_holds_up_no_other(world: World, loops: Loops, phon
     mine = world.send(PEER, sender=ByLine(world.lines(free)[0]))
     loops.dispatcher.wake(WakeDispatch(ACCOUNT))
     assert await loops.round() == [(free, mine)]
+
+
+async def test_room_is_looked_at_only_in_a_phone_that_was_left_with_less_than_there_was(
+    world: World, loops: Loops, phones: Phones
+) -> None:
+    full, idle = world.phone("full"), world.phone("idle")
+    loops.connect(full, idle)
+    (its_line,), (other_line,) = world.lines(full), world.lines(idle)
+    waiting = [world.send(PEER, sender=ByLine(its_line)) for _ in range(10)]
+    taken = world.send(PEER, sender=ByLine(other_line))
+    assert dict(await loops.round())[idle] == taken
+    late = world.send(PEER, sender=ByLine(other_line))
+    jobs = {
+        effect.frame.id: (effect.device_id, effect.frame) for effect in loops.effects if isinstance(effect, ToPhone)
+    }
+    for id_ in (waiting[0], taken):
+        loops.world.effects.clear()
+        phones.accept(*jobs[id_])
+        (room,) = [effect for effect in world.effects if isinstance(effect, WakeDispatch)]
+        loops.dispatcher.wake(room)
+    assert await loops.round() == [(full, waiting[8])]
+    loops.dispatcher.wake(WakeDispatch(ACCOUNT, (other_line,)))
+    assert await loops.round() == [(idle, late)]
+
+
+async def test_a_refusal_is_more_than_room(world: World, loops: Loops, phones: Phones) -> None:
+    phone = world.phone(sims=2)
+    loops.connect(phone)
+    world.send(PEER, sender=ByLine(world.lines(phone)[0]))
+    await loops.round()
+    (job,) = [effect.frame for effect in loops.effects if isinstance(effect, ToPhone)]
+    phones.answer(phone, Refused(job.id, job.submission, "full"))
+    assert not any(effect.is_room for effect in world.effects if isinstance(effect, WakeDispatch))
 
 
 async def test_a_silent_phone_gets_two(world: World, loops: Loops) -> None:

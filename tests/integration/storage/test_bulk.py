@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
-from hub.storage.bulk import BulkInsert
+from hub.storage.bulk import BulkInsert, BulkUpdate
 from hub.storage.database import Database
 from hub.storage.schema import METADATA
 from tests.integration.storage.extremes import VARIANTS, extreme_of, indexed
@@ -51,3 +51,37 @@ def test_a_broken_rule_of_the_table_is_an_error(db: Database) -> None:
 def test_a_column_that_is_not_there_is_noticed_at_once() -> None:
     with pytest.raises(ValueError, match="has no columns"):
         BulkInsert(METADATA.tables["hub_fact"], ["nmae"])
+
+
+def test_a_row_that_is_there_is_changed_as_its_clause_says(db: Database) -> None:
+    table = METADATA.tables["line_usage"]
+    add = BulkInsert(
+        table,
+        ["line_id", "at", "account_id", "segments"],
+        on_conflict="on conflict (line_id, at) do update set segments = line_usage.segments + excluded.segments",
+    )
+    with db.write_engine.connect() as connection, connection.begin():
+        add.run(connection, [("l1", 5, "a", 2), ("l2", 5, "a", 1)])
+        add.run(connection, [("l1", 5, "a", 3), ("l1", 10, "a", 1)])
+    segments = {(row[0], row[1]): row[3] for row in db.read_now(_rows, table)}
+    assert segments == {("l1", 5): 5, ("l2", 5): 1, ("l1", 10): 1}
+
+
+@pytest.mark.parametrize("extreme", VARIANTS)
+def test_an_update_stores_what_it_is_given_in_the_rows_it_names(db: Database, extreme: str) -> None:
+    table = METADATA.tables["message"]
+    names = [column.name for column in table.columns]
+    before = {
+        id_: {**{name: extreme_of(table.c[name], VARIANTS["zero"], indexed(table)) for name in names}, "id": id_}
+        for id_ in ("m1", "m2", "m3")
+    }
+    changing = [name for name in names if name not in ("id", "account_id")]
+    after = {name: extreme_of(table.c[name], VARIANTS[extreme], indexed(table)) for name in changing}
+    update = BulkUpdate(table, changing, ["id", "account_id"])
+    with db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(table, names).run(connection, [tuple(row.values()) for row in before.values()])
+        key = before["m1"]["account_id"]
+        update.run(connection, [(*after.values(), "m1", key), (*after.values(), "m3", f"{key}x")])
+        update.run(connection, [])
+    stored = {row[0]: dict(zip(names, row, strict=True)) for row in db.read_now(_rows, table)}
+    assert stored == {**before, "m1": {**before["m1"], **after}}
