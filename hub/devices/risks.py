@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from hub.core.clock import UtcMs
+from hub.core.results import why
 from hub.devices.makers import battery_menu
 from hub.devices.views import DeviceView, LineView, Risk, Severity
 
@@ -106,10 +107,9 @@ def _budgets(device: DeviceView, lines: Sequence[LineView], now: UtcMs) -> Found
         if not line.is_present or not line.is_enabled:
             continue
         if line.paused_until is not None and line.paused_until > now:
-            why = f": {line.paused_reason}" if line.paused_reason else ""
-            found += _risk(
-                "line_paused", "warning", f"{line.name} is paused{why}.", "It goes on by itself; move what is urgent."
-            )
+            cause = why(line.paused_reason) or f"It was paused: {line.paused_reason or 'no reason was given'}."
+            text = f"{line.name} is paused. {cause}"
+            found += _risk("line_paused", "warning", text, "It goes on by itself; move what is urgent.")
         found += _nearly_used(device, line)
     return found
 

@@ -115,10 +115,11 @@ def test_an_absence_names_its_likely_cause() -> None:
         ({"per_month": 100, "used_month": 95}, "budget_low", "Line has 5 segments left for this month."),
         ({"per_hour": 10, "used_hour": 10}, "budget_used", "Line has used its 10 segments for this hour."),
         (
-            {"paused_until": NOW + 1, "paused_reason": "Android's limit"},
+            {"paused_until": NOW + 1, "paused_reason": "no_service"},
             "line_paused",
-            "Line is paused: Android's limit.",
+            "Line is paused. The phone had no mobile service.",
         ),
+        ({"paused_until": NOW + 1, "paused_reason": "odd"}, "line_paused", "Line is paused. It was paused: odd."),
     ],
 )
 def test_a_line_that_is_near_its_limit_is_a_risk(limits: dict[str, object], risk: str, text: str) -> None:

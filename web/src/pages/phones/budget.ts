@@ -9,6 +9,12 @@ export interface Budget {
   fullUntil: string | null;
 }
 
+/** What a SIM is called beside its phone: the phone's own name is not said twice. */
+export function simName(line: Line): string {
+  const prefix = `${line.device_name ?? ""} · `;
+  return line.name.startsWith(prefix) ? line.name.slice(prefix.length) : line.name;
+}
+
 export function budgetOf(line: Line): Budget {
   const windows = [
     { used: line.used_day, limit: line.per_day, window: "day", fullUntil: "00:00" },
