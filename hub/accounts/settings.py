@@ -14,6 +14,7 @@ import msgspec
 import phonenumbers
 
 from hub.core.errors import invalid
+from hub.core.quiet import QuietHours, is_wall_time
 
 MAX_TTL_SECONDS = 31_536_000
 """A year: the most a job on the wire to a phone can say."""
@@ -39,6 +40,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a text may wait when its request does not say."""
     strict_sender: bool = False
     """An unknown `from` is refused, instead of sent from the default pool with a note."""
+    quiet_hours: QuietHours | None = None
+    """In them bulk texts wait for their end, and the dashboard asks before it sends."""
     retry_generic: bool = False
     """Try again after a failure without a reason. It may send a text twice, so it is off."""
 
@@ -61,7 +64,7 @@ def write_settings(settings: AccountSettings) -> str:
 def changed(settings: AccountSettings, change: dict[str, object]) -> AccountSettings:
     """The settings with some values replaced. Raises a `validation` HubError that names the value that cannot be."""
     try:
-        merged = msgspec.convert({**msgspec.structs.asdict(settings), **change}, AccountSettings)
+        merged = msgspec.convert({**msgspec.to_builtins(settings), **msgspec.to_builtins(change)}, AccountSettings)
     except msgspec.ValidationError as error:
         raise invalid("settings", "wrong_value", f"{error}.") from error
     if merged.default_region is not None and merged.default_region not in phonenumbers.SUPPORTED_REGIONS:
@@ -72,6 +75,9 @@ def changed(settings: AccountSettings, change: dict[str, object]) -> AccountSett
         raise invalid(
             "settings.time_zone", "unknown", f"{merged.time_zone!r} is not a time zone; give one like Europe/London."
         )
+    quiet = merged.quiet_hours
+    if quiet is not None and not (is_wall_time(quiet.starts) and is_wall_time(quiet.ends)):
+        raise invalid("settings.quiet_hours", "wrong_time", "Give the times of quiet hours like 21:00.")
     return merged
 
 

@@ -14,4 +14,6 @@ def send_limits(config: Config, settings: AccountSettings, *, max_characters: in
         max_characters=max_characters,
         max_recipients=config.max_recipients,
         max_tries=config.max_tries,
+        quiet_hours=settings.quiet_hours,
+        time_zone=settings.time_zone,
     )

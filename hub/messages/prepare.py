@@ -6,14 +6,16 @@ form any more, only because a key was used before or a sender is unknown.
 
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from hub.core.address import Address, BadAddress, is_sealed, parse_recipient
 from hub.core.clock import UtcMs
-from hub.core.commands import Recipient, SendRequest
+from hub.core.commands import BULK, Recipient, SendRequest
 from hub.core.encoding import Encoding, measure, measure_sealed
 from hub.core.errors import Code, FieldError, HubError, invalid
+from hub.core.quiet import QuietHours, quiet_until
 from hub.core.text import sanitise
 
 LONGEST_TTL_SECONDS = 31_536_000
@@ -40,6 +42,9 @@ class SendLimits(msgspec.Struct, frozen=True, kw_only=True):
     """A limit of the door's dialect, such as 1,600."""
     max_recipients: int = 1000
     max_tries: int = 3
+    quiet_hours: QuietHours | None = None
+    """In them bulk texts wait for their end."""
+    time_zone: str = "UTC"
 
 
 class RecipientError(msgspec.Struct, frozen=True):
@@ -113,7 +118,7 @@ def prepare(
             batch_id=new_id() if is_batch else None,
             batch_name=None if request.batch_name is None else sanitise(request.batch_name),
             metadata={sanitise(key): sanitise(value) for key, value in request.metadata.items()},
-            scheduled_at=checked_schedule(request.scheduled_at, now),
+            scheduled_at=_after_quiet_hours(request, limits, now),
         ),
         given=given,
         encoding=encoding,
@@ -187,6 +192,14 @@ def _refusal(given: Sequence[Given]) -> HubError:
         if one.error is not None
     )
     return HubError(Code.BAD_RECIPIENT, fields[0].message, fields)
+
+
+def _after_quiet_hours(request: SendRequest, limits: SendLimits, now: UtcMs) -> UtcMs | None:
+    """The time to wait for: the one that was asked for, or the end of the quiet hours it lies in when these are bulk texts."""
+    asked = checked_schedule(request.scheduled_at, now)
+    if request.priority != BULK or limits.quiet_hours is None:
+        return asked
+    return quiet_until(asked or now, limits.quiet_hours, ZoneInfo(limits.time_zone)) or asked
 
 
 def checked_schedule(at: UtcMs | None, now: UtcMs) -> UtcMs | None:

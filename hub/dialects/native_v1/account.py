@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, UnsetType
 
 from hub.accounts.account import UpdateAccount, update_accounts
 from hub.accounts.scopes import Scope
 from hub.accounts.settings import AccountSettings, PoolName, Region, Ttl, ZoneName, read_settings
+from hub.core.quiet import quiet_until
 from hub.devices.sandbox import is_possible
-from hub.dialects.native_v1.fields import AccountId, KeyId, Model, Name, Request, UtcTime, named, out, time
+from hub.dialects.native_v1.fields import (
+    AccountId,
+    KeyId,
+    Model,
+    Name,
+    Request,
+    UtcTime,
+    named,
+    out,
+    time,
+    time_or_none,
+)
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, NoQuery, Operation, found
 from hub.storage.accounts import AccountRow, find_account
+
+
+class QuietSpan(Request):
+    """Every day from one wall time to another, in the account's time zone: bulk texts wait for their end."""
+
+    starts: Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
+    ends: Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["08:00"])]
 
 
 class Settings(Model):
@@ -28,6 +48,7 @@ class Settings(Model):
     retry_generic: Annotated[
         bool, Meta(description="Try again after a failure without a reason. It may send a text twice.")
     ]
+    quiet_hours: QuietSpan | None
 
 
 class Effective(Model):
@@ -37,6 +58,9 @@ class Effective(Model):
     default_ttl_seconds: int
     max_segments: int
     max_recipients: int
+    quiet_until: Annotated[UtcTime | None, Meta(description="It is quiet hours, until then.")]
+    keep_messages_days: Annotated[int, Meta(description="Days this hub keeps a text that has ended; 0 = for ever.")]
+    keep_events_days: Annotated[int, Meta(description="Days this hub keeps events and their deliveries; 0 = for ever.")]
     sandbox_phones: Annotated[int, Meta(description="Most sandbox phones of this hub; 0 = it starts none.")]
 
 
@@ -62,6 +86,7 @@ class SettingsChange(Request):
     default_ttl_seconds: Ttl | UnsetType | None = UNSET
     strict_sender: bool | UnsetType = UNSET
     retry_generic: bool | UnsetType = UNSET
+    quiet_hours: QuietSpan | UnsetType | None = UNSET
 
 
 class AccountChange(Request):
@@ -83,6 +108,9 @@ def _shown(call: Call[NoQuery, None] | Call[NoQuery, AccountChange], row: Accoun
             default_ttl_seconds=settings.default_ttl_seconds or config.default_ttl_seconds,
             max_segments=config.max_segments,
             max_recipients=config.max_recipients,
+            quiet_until=time_or_none(_quiet_until(settings, call.now)),
+            keep_messages_days=config.keep_messages_days,
+            keep_events_days=config.keep_events_days,
             sandbox_phones=config.sandbox_phones if is_possible() else 0,
         ),
         key_id=out("key", call.who.key_id) if call.who.key_id else None,
@@ -92,7 +120,14 @@ def _shown(call: Call[NoQuery, None] | Call[NoQuery, AccountChange], row: Accoun
 
 
 def _settings(settings: AccountSettings) -> Settings:
-    return Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
+    plain = {name: getattr(settings, name) for name in Settings.__struct_fields__ if name != "quiet_hours"}
+    quiet = settings.quiet_hours
+    return Settings(**plain, quiet_hours=None if quiet is None else QuietSpan(quiet.starts, quiet.ends))
+
+
+def _quiet_until(settings: AccountSettings, now: int) -> int | None:
+    hours = settings.quiet_hours
+    return None if hours is None else quiet_until(now, hours, ZoneInfo(settings.time_zone))
 
 
 async def get_account(call: Call[NoQuery, None]) -> Account:

@@ -191,3 +191,25 @@ async def test_what_waits_for_a_phone_is_counted_over_its_lines(api_anywhere: Ap
     (numbers,) = (await api.get("/v1/overview/phones"))["items"]
     assert (began["items"], numbers["device_id"], numbers["waiting"]) == ([], render("device", phone), 2)
     assert numbers["oldest_waiting_at"] == "2026-09-21T14:13:20.000Z"
+
+
+async def test_bulk_texts_wait_for_the_end_of_quiet_hours_and_others_do_not(api: Api) -> None:
+    """The clock of the tests stands at 14:13 UTC on 21 September: 15:13 in London."""
+    api.world.phone()
+    hours = {"starts": "15:00", "ends": "08:30"}
+    await api.patch("/v1/account", {"settings": {"time_zone": "Europe/London", "quiet_hours": hours}})
+    account = await api.get("/v1/account")
+    assert account["settings"]["quiet_hours"] == hours
+    assert account["effective"]["quiet_until"] == "2026-09-22T07:30:00.000Z"
+    normal, bulk = await api.send(), await api.send(priority="bulk")
+    later = await api.send(priority="bulk", send_at="2026-09-22T12:00:00Z")
+    found = [(await api.get(f"/v1/messages/{one['results'][0]['message_id']}")) for one in (normal, bulk, later)]
+    assert [(one["state"], one["scheduled_at"]) for one in found] == [
+        ("queued", None),
+        ("scheduled", "2026-09-22T07:30:00.000Z"),
+        ("scheduled", "2026-09-22T12:00:00.000Z"),
+    ]
+    off = await api.patch("/v1/account", {"settings": {"quiet_hours": None}})
+    assert (off["settings"]["quiet_hours"], off["effective"]["quiet_until"]) == (None, None)
+    for wrong in ({"starts": "9:00", "ends": "08:00"}, {"starts": "21:00"}, {"starts": "21:00", "ends": "24:00"}):
+        problem(await api.http.patch("/v1/account", json={"settings": {"quiet_hours": wrong}}), Code.VALIDATION)
