@@ -120,6 +120,12 @@ class Config:
         group="Phones",
     )
 
+    smsgate_ping_seconds: int = setting(
+        "How often the sms-gate.app app on a phone shows that it lives and asks for texts, whatever wakes it; 0 leaves it to the phone.",
+        300,
+        group="Phones",
+    )
+
     webhook_allow_networks: str = setting(
         "Private networks webhooks may reach, as a comma-separated list of CIDRs, e.g. `192.168.0.0/16,127.0.0.0/8`. "
         "Link-local addresses only count when named one by one.",

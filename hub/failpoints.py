@@ -16,6 +16,7 @@ NAMES = frozenset(
         "accepted.read",
         "bind.committed",
         "go.sent",
+        "list.committed",
         "event.stored",
         "event.before_ack",
         "delivery.sent",

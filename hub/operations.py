@@ -18,8 +18,10 @@ from hub.core.clock import rfc3339
 from hub.core.errors import Code, HubError, invalid
 from hub.core.ids import BadId, parse, render
 from hub.devices import list_devices, new_enrolment
+from hub.devices.app_guide import SMSGATE, what_to_type
 from hub.devices.enrol import create_enrolment
 from hub.devices.qr import enrolment_text, qr_terminal
+from hub.devices.registration import new_word
 from hub.people import account_of, make_account
 from hub.services import Services
 from hub.storage.accounts import list_accounts, list_keys
@@ -172,6 +174,37 @@ async def enrol(services: Services, name: str | None = None, account: str | None
     }
 
 
+async def device_add(
+    services: Services, name: str | None = None, account: str | None = None, device_id: str | None = None
+) -> Mapping[str, Any]:
+    """`hub device add`: a word for a phone with the sms-gate.app app, and what to type there."""
+    owner = await account_of(services, account)
+    try:
+        meant = parse("device", device_id) if device_id is not None else None
+    except BadId as error:
+        raise HubError(Code.NOT_FOUND, str(error)) from None
+    new = new_word(
+        owner.id,
+        name,
+        transport=SMSGATE,
+        device_id=meant,
+        new_id=lambda: services.ids.next(services.clock.now()),
+        random=secrets.token_bytes,
+    )
+    view = await services.db.writer.submit(create_enrolment, new.command, *new.command.keys())
+    told = what_to_type(services.config.base_url, new.token)
+    return {
+        "id": render("enrolment", view.id),
+        "expires_at": rfc3339(view.expires_at),
+        "short_url": told.short_url,
+        "api_url": told.api_url,
+        "private_token": told.private_token,
+        "code": told.code,
+        "steps": list(told.steps),
+        "warning": told.warning,
+    }
+
+
 async def status(services: Services, account: str | None = None) -> Mapping[str, Any]:
     """`hub status`: what an operator wants to see first."""
     owner = await account_of(services, account)
@@ -214,6 +247,7 @@ COMMANDS: Mapping[str, Command] = {
     "user.reset": people.user_reset,
     "user.disable": people.user_disable,
     "enrol": enrol,
+    "device.add": device_add,
     "status": status,
     "backup": upkeep.backup,
     "resume": upkeep.resume,

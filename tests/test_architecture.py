@@ -33,7 +33,7 @@ ROWS = {
 }
 """A room's row; whatever of `hub` is not named is wiring, row 5."""
 
-SHARED_IN_ADAPTER_FOLDERS = {"contract", "auth", "json_door", "sessions"}
+SHARED_IN_ADAPTER_FOLDERS = {"contract", "auth", "json_door", "requests", "sessions", "throttle"}
 """What vendor files of one folder may share."""
 
 SQL_PACKAGES = {"sqlalchemy", "sqlmodel", "alembic", "sqlite3", "psycopg"}

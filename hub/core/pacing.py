@@ -94,6 +94,24 @@ def allowance(usage: Usage, limits: Limits, now: UtcMs, *, want: int = 1, utc_of
     return Allowance(free, last.at, None if last.window == "minute" else last.at, last.window)
 
 
+def allowance_ahead(
+    usage: Usage, limits: Limits, now: UtcMs, *, minutes: int, want: int = 1, utc_offset_seconds: int = 0
+) -> Allowance:
+    """`allowance` for a phone that fetches texts for some minutes ahead and paces them itself: so many minutes' pace counts as one."""
+    ahead = msgspec.structs.replace(limits, per_minute=None)
+    rooms = allowance(usage, ahead, now, want=want, utc_offset_seconds=utc_offset_seconds)
+    if limits.per_minute is None:
+        return rooms
+    cap, span = limits.per_minute * minutes, MINUTE_MS * minutes
+    pace = _sliding("minute", usage.recent, cap, span, now, want, may_go_alone=True)
+    free = min(rooms.segments_now, max(0, pace.free))
+    if rooms.next_at is None or pace.at is None:
+        return Allowance(free, None, rooms.full_until, rooms.which or "minute")
+    if pace.at > rooms.next_at:
+        return Allowance(free, pace.at, rooms.full_until, rooms.which or "minute")
+    return Allowance(free, rooms.next_at, rooms.full_until, rooms.which)
+
+
 def _sliding(
     window: Window,
     recent: Sequence[Sent],

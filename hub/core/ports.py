@@ -154,6 +154,10 @@ class PhoneSessions(Protocol):
         """The number of that session, None when there is none here."""
         ...
 
+    def nudge(self, device_id: str) -> bool:
+        """Tell a phone that fetches its texts that some wait; False for one that is offered them, or is not connected here."""
+        ...
+
     def silent_for(self, device_id: str) -> float | None:
         """Seconds since the phone's last frame, None when it is not connected here."""
         ...

@@ -10,6 +10,8 @@ import msgspec
 
 from hub.core.clock import UtcMs
 
+Outcome = Literal["sent", "failed", "uncertain"]
+
 
 class JobWord(msgspec.Struct, frozen=True, kw_only=True):
     """What every word about a job carries."""
@@ -34,7 +36,7 @@ class JobRefused(JobWord, frozen=True, kw_only=True):
 class SubmitReport(JobWord, frozen=True, kw_only=True):
     """What became of handing one segment, or the whole message, to the radio."""
 
-    outcome: Literal["sent", "failed", "uncertain"]
+    outcome: Outcome
     segment: int | None = None
     """0-based; None = the whole message."""
     segments: int | None = None

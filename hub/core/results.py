@@ -88,6 +88,12 @@ BY_REASON: dict[str, Result] = {
         ),
         Result("outcome_unknown", Action.FAIL, False, "Nobody could tell within seven days whether it was sent."),
         Result("partial", Action.FAIL, False, "Some of its segments were sent and some were refused."),
+        Result(
+            "segments_unknown",
+            Action.FAIL,
+            False,
+            "The phone reported a failure and cannot say which of its segments had left.",
+        ),
         Result("tries_used_up", Action.FAIL, False, "It was tried as often as allowed."),
         Result("time_over", Action.FAIL, False, "Its time was over before a phone could take it."),
         Result("no_line", Action.FAIL, False, "No line can send it."),

@@ -27,13 +27,13 @@ class Kind(StrEnum):
     SENDER_UNKNOWN = "sender_unknown"
     """sender, line?: a `from` nobody knows was replaced by the default pool"""
     OFFERED = "offered"
-    """device?, line?, submission"""
+    """device?, line?, submission, is_listed?: it stands in a list that the phone asked for"""
     WITHDRAWN = "withdrawn"
     """device?"""
     REFUSED = "refused"
     """device?, reason: the phone did not take an offered job"""
     BOUND = "bound"
-    """device?"""
+    """device?, is_listed?"""
     DROPPED = "dropped"
     """device?: a phone accepted a job that was no longer its"""
     SEGMENT = "segment"
@@ -97,6 +97,7 @@ NOT_APPLIED: Mapping[str, str] = MappingProxyType(
         "not_uncertain": "its outcome is known",
         "not_a_dead_letter": "it is no dead letter",
         "already_offered": "another offer was open",
+        "by_segment": "the app tells it for each segment; its word about the whole text counts",
     }
 )
 """The `why_not` words of `hub.core.folding.Decision`, in words."""
@@ -145,7 +146,17 @@ def _sender_unknown(facts: Facts) -> str:
 
 
 def _offered(facts: Facts) -> str:
+    if facts.get("is_listed"):
+        return f"{_phone(facts)} asked for its texts."
     return f"Offered to {facts.get('device') or 'a phone'}."
+
+
+def _bound(facts: Facts) -> str:
+    if facts.get("is_listed"):
+        return (
+            f"{_phone(facts)} was given it in its list. It may send it without asking again, so it is that phone's now."
+        )
+    return f"{_phone(facts)} has it and may send it."
 
 
 def _withdrawn(facts: Facts) -> str:
@@ -265,7 +276,7 @@ _SENTENCES: Mapping[Kind, Callable[[Facts], str]] = MappingProxyType(
         Kind.OFFERED: _offered,
         Kind.WITHDRAWN: _withdrawn,
         Kind.REFUSED: _refused,
-        Kind.BOUND: lambda facts: f"{_phone(facts)} has it and may send it.",
+        Kind.BOUND: _bound,
         Kind.DROPPED: lambda facts: f"{_phone(facts)} was told to forget it. The text had gone to another phone.",
         Kind.SEGMENT: _segment,
         Kind.SENT: _sent,

@@ -36,6 +36,8 @@ from hub.storage.transaction import Done, Refused, Tx
 LIFE_SECONDS = 600
 """How long a code can be used."""
 CODE_BYTES = 32
+NATIVE = "native"
+"""The transport of the hub's own app."""
 NAME_MAX = 100
 
 
@@ -54,6 +56,8 @@ class CreateEnrolment(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str | None = None
     is_sandbox: bool = False
     """For an emulated phone that the hub starts."""
+    transport: str = NATIVE
+    life_seconds: int = LIFE_SECONDS
 
     def keys(self) -> tuple[str, ...]:
         """Serial keys of the writer."""
@@ -109,7 +113,7 @@ def create_enrolment(tx: Tx, commands: Sequence[CreateEnrolment]) -> list[Done[E
     for command in commands:
         if command.device_id is not None:
             device = meant.get(command.device_id)
-            if device is None or device.account_id != command.account_id:
+            if device is None or (device.account_id, device.transport) != (command.account_id, command.transport):
                 outcomes.append(Refused(HubError(Code.NOT_FOUND)))
                 continue
         row = EnrolmentRow(
@@ -118,9 +122,10 @@ def create_enrolment(tx: Tx, commands: Sequence[CreateEnrolment]) -> list[Done[E
             token_sha256=command.token_sha256,
             name=command.name,
             created_at=tx.now,
-            expires_at=tx.now + LIFE_SECONDS * 1000,
+            expires_at=tx.now + command.life_seconds * 1000,
             for_device_id=command.device_id,
             is_sandbox=command.is_sandbox,
+            transport=command.transport,
         )
         rows.append(row)
         outcomes.append(Done(enrolment_view(row, tx.now), (LiveHint(row.account_id, "enrolment", row.id),)))
@@ -194,7 +199,7 @@ def enrol(tx: Tx, commands: Sequence[Enrol]) -> list[Done[Enrolled] | Refused]:
 
 def _enrol_one(tx: Tx, command: Enrol) -> Done[Enrolled] | Refused:
     code = codes.lock_enrolments_by_token(tx.conn, {command.token_sha256}).get(command.token_sha256)
-    if code is None:
+    if code is None or code.transport != NATIVE:
         return Refused(HubError(Code.TOKEN_UNKNOWN))
     problem = _why_not(code, command, tx.now)
     if problem is not None:

@@ -143,7 +143,7 @@ def look_after(tx: Tx, commands: Sequence[LookAfter]) -> list[Done[LookedAfter] 
 
 
 def _look_after(tx: Tx, command: LookAfter) -> Done[LookedAfter]:
-    stale = stored.lock_stale(tx.conn, tx.now - round(command.stale_seconds * 1000), MOST)
+    stale = stored.lock_stale(tx.conn, tx.now - round(command.stale_seconds * 1000), MOST, now=tx.now)
     effects: list[Effect] = []
     for device in stale:
         effects += mark_offline(device, device.last_seen_at or tx.now, SILENT.word)

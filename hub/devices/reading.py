@@ -10,6 +10,7 @@ from device_protocol.frames import Status
 from hub.accounts.settings import read_settings
 from hub.core.clock import UtcMs
 from hub.core.pacing import HOUR_MS, MINUTE_MS, day_start, month_start
+from hub.devices.app_guide import caveats_of
 from hub.devices.lines import candidates_among
 from hub.devices.risks import risks_of
 from hub.devices.views import (
@@ -191,6 +192,7 @@ def _device_view(info: DeviceInfo, lines: tuple[LineView, ...], gaps: int, quara
         open_gaps=gaps,
         is_sandbox=info.is_sandbox,
         lines=lines,
+        caveats=caveats_of(info.transport),
     )
 
 

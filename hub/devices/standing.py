@@ -185,6 +185,7 @@ def rotate_credentials(tx: Tx, commands: Sequence[RotateCredentials]) -> list[Do
 
 def _rotate(tx: Tx, device: DeviceRow, _command: RotateCredentials) -> tuple[Effect, ...]:
     _refuse_revoked(device)
+    device.former_secret_sha256 = device.secret_sha256 or device.former_secret_sha256
     device.secret_sha256 = device.nonce = device.nonce_before = device.nonce_epoch = None
     device.credential_no += 1
     return (

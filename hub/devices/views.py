@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from hub.core.clock import UtcMs
+from hub.devices.app_guide import Caveat
 from hub.storage.devices_enrolment import EnrolmentRow
 
 DeviceState = Literal["online", "offline", "paused", "suspended", "revoked"]
@@ -104,6 +105,8 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     """Not a phone but the emulator, started by the hub: its texts reach nobody."""
     lines: tuple[LineView, ...]
     risks: tuple[Risk, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    """What this kind of phone cannot promise."""
 
 
 class DevicePage(msgspec.Struct, frozen=True):
@@ -168,6 +171,7 @@ class EnrolmentView(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str | None
     for_device_id: str | None
     state: EnrolmentState
+    transport: str = "native"
 
 
 def enrolment_view(row: EnrolmentRow, now: UtcMs) -> EnrolmentView:
@@ -182,6 +186,7 @@ def enrolment_view(row: EnrolmentRow, now: UtcMs) -> EnrolmentView:
         device_id=row.device_id,
         for_device_id=row.for_device_id,
         state=_state(row, now),
+        transport=row.transport,
     )
 
 

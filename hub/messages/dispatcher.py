@@ -145,6 +145,8 @@ class Dispatcher:
             phones.add(phone)
 
     def _command(self, phone: Phone) -> OfferTo | None:
+        if self._sessions.nudge(phone.device_id):
+            return None  # it asks for its texts itself
         session_no = self._sessions.session_no(phone.device_id)
         silent = self._sessions.silent_for(phone.device_id)
         if session_no is None or silent is None:

@@ -22,6 +22,8 @@ from hub.core.clock import Clock
 from hub.core.effects import ClosePhone, ToPhone
 from hub.log import get_logger
 from hub.metrics import FRAMES_DROPPED
+from hub.services import Services
+from hub.storage.devices import Sighting
 
 log = get_logger("phones")
 
@@ -34,7 +36,7 @@ _BY_WORD = {reason.word: reason for reason in CATALOGUE}
 class Session(ABC):
     """A phone's live connection of whatever transport; transports subclass it."""
 
-    __slots__ = ("account_id", "device_id", "ending", "last_heard", "outbox", "session_no")
+    __slots__ = ("account_id", "device_id", "ending", "last_heard", "noted_at", "outbox", "session_no")
 
     def __init__(self, now: float) -> None:
         self.device_id = ""
@@ -42,6 +44,8 @@ class Session(ABC):
         self.session_no = 0
         self.last_heard = now
         """The clock's monotonic seconds at the phone's last frame."""
+        self.noted_at = now
+        """`last_heard` as it was last written to the database."""
         self.outbox: deque[HubFrame] = deque()
         self.ending: tuple[CloseReason, str] | None = None
         """Why it is being closed."""
@@ -63,6 +67,14 @@ class Session(ABC):
         if self.ending is None:
             self.ending = (reason, detail)
             self._end()
+
+    def nudge(self) -> bool:
+        """Texts wait for it. True when the phone fetches them itself and was told so; False when they are offered to it."""
+        return False
+
+    @abstractmethod
+    def sighting(self) -> Sighting:
+        """What to write of it now; sets `noted_at`."""
 
     @abstractmethod
     def _wake(self) -> None:
@@ -142,6 +154,10 @@ class Sessions:
         session = self._live.get(device_id)
         return session if session is not None and session.session_no == session_no else None
 
+    def live(self, device_id: str) -> Session | None:
+        """The phone's live session, whatever its number."""
+        return self._live.get(device_id)
+
     def __iter__(self) -> Iterator[Session]:
         """The live sessions now; the registry may change while they are looked at."""
         return iter(tuple(self._live.values()))
@@ -189,6 +205,11 @@ class Sessions:
         session = self._live.get(device_id)
         return None if session is None else session.session_no
 
+    def nudge(self, device_id: str) -> bool:
+        """Tell a phone that fetches its texts that some wait; False for one that is offered them, or is not connected here."""
+        session = self._live.get(device_id)
+        return session is not None and session.nudge()
+
     def silent_for(self, device_id: str) -> float | None:
         """Seconds since the phone's last frame, None when it is not connected here."""
         session = self._live.get(device_id)
@@ -233,3 +254,8 @@ class Sessions:
             session.queue((cast(HubFrame, effect.frame),))
         else:
             session.end(_BY_WORD.get(effect.code, HUB_ERROR), effect.reason)
+
+
+def sessions_of(services: Services) -> Sessions:
+    """The registry behind `services.sessions`, with what only transports may do."""
+    return cast(Sessions, services.sessions)

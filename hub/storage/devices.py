@@ -33,6 +33,7 @@ class DeviceRow(msgspec.Struct):
     enrolled_at: UtcMs
     transport: str = "native"
     secret_sha256: str | None = None
+    former_secret_sha256: str | None = None
     nonce: str | None = None
     nonce_before: str | None = None
     nonce_epoch: str | None = None
@@ -53,6 +54,7 @@ class DeviceRow(msgspec.Struct):
     is_announced: bool = False
     pinged_at: UtcMs | None = None
     last_seen_at: UtcMs | None = None
+    quiet_seconds: int | None = None
     manufacturer: str | None = None
     model: str | None = None
     os_version: str | None = None
@@ -233,6 +235,9 @@ def write_sightings(conn: Connection, sightings: Collection[Sighting]) -> None:
 _STALE = (
     select(*_COLUMNS)
     .where(DEVICE.c.is_online, DEVICE.c.last_seen_at < bindparam("before"))
+    .where(
+        DEVICE.c.quiet_seconds.is_(None) | (DEVICE.c.last_seen_at < bindparam("now") - DEVICE.c.quiet_seconds * 1000)
+    )
     .order_by(DEVICE.c.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -258,7 +263,8 @@ _PING_DUE = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_IS_ONLINE = select(*_COLUMNS).where(DEVICE.c.is_online).order_by(DEVICE.c.id).with_for_update()
+_HOLDS_CONNECTION = (DEVICE.c.is_online, DEVICE.c.quiet_seconds.is_(None))
+_IS_ONLINE = select(*_COLUMNS).where(*_HOLDS_CONNECTION).order_by(DEVICE.c.id).with_for_update()
 _OPEN_UNDER = (
     select(CONNECTION.c.device_id)
     .where(CONNECTION.c.node == bindparam("node"), CONNECTION.c.closed_at.is_(None))
@@ -266,13 +272,16 @@ _OPEN_UNDER = (
     .correlate(DEVICE)
 )
 _IS_ONLINE_UNDER = (
-    select(*_COLUMNS).where(DEVICE.c.is_online, DEVICE.c.id.in_(_OPEN_UNDER)).order_by(DEVICE.c.id).with_for_update()
+    select(*_COLUMNS).where(*_HOLDS_CONNECTION, DEVICE.c.id.in_(_OPEN_UNDER)).order_by(DEVICE.c.id).with_for_update()
 )
 
 
-def lock_stale(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:
-    """Phones that count as online and were not heard since `before`: the process that held their sockets has died."""
-    return [_device(row) for row in conn.execute(_STALE, {"before": before, "most": most})]
+def lock_stale(conn: Connection, before: UtcMs, most: int, *, now: UtcMs) -> list[DeviceRow]:
+    """Phones that count as online and were not heard since `before`: the process that held their sockets has died.
+
+    One that only asks from time to time has its own, longer time.
+    """
+    return [_device(row) for row in conn.execute(_STALE, {"before": before, "most": most, "now": now})]
 
 
 def lock_unannounced(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]:
@@ -291,7 +300,7 @@ def lock_ping_due(conn: Connection, before: UtcMs, most: int) -> list[DeviceRow]
 
 
 def lock_connected_to(conn: Connection, node: str | None) -> list[DeviceRow]:
-    """Phones that count as online, and whose current connection stands open under this node's name; None = any name."""
+    """Online phones whose current connection stands open under this node's name; None = any name. Those without one are not among them."""
     rows = conn.execute(_IS_ONLINE) if node is None else conn.execute(_IS_ONLINE_UNDER, {"node": node})
     return [_device(row) for row in rows]
 

@@ -29,6 +29,7 @@ class EnrolmentRow(msgspec.Struct, kw_only=True):
     device_id: str | None = None
     for_device_id: str | None = None
     is_sandbox: bool = False
+    transport: str = "native"
 
 
 _NAMES = EnrolmentRow.__struct_fields__

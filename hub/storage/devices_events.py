@@ -146,6 +146,7 @@ class EventRow(NamedTuple):
     message_id: str | None
     payload: str
     raw: str | None
+    fingerprint: str | None = None
 
 
 # Pair by pair: two lists side by side would be looked up crosswise, each phone with the uuids of all.
@@ -183,6 +184,21 @@ def known_events(tx: Tx, pairs: Collection[tuple[str, str]]) -> set[tuple[str, s
     else:
         given = {"ids": [device_id for device_id, _ in pairs], "uuids": [uuid for _, uuid in pairs]}
     return {(row[0], row[1]) for row in tx.conn.execute(_KNOWN[tx.dialect], given)}
+
+
+_KNOWN_FINGERPRINTS = select(EVENT.c.device_id, EVENT.c.fingerprint).where(
+    one_of(EVENT.c.device_id, texts("ids")),
+    one_of(EVENT.c.fingerprint, texts("fingerprints")),
+    EVENT.c.fingerprint.is_not(None),
+)
+
+
+def known_fingerprints(conn: Connection, ids: Collection[str], fingerprints: Collection[str]) -> set[tuple[str, str]]:
+    """Which (device, fingerprint) pairs of these are stored. Call with the phones locked."""
+    if not fingerprints:
+        return set()
+    given = {"ids": sorted(ids), "fingerprints": sorted(fingerprints)}
+    return {(row[0], row[1]) for row in conn.execute(_KNOWN_FINGERPRINTS, given)}
 
 
 def insert_events(conn: Connection, rows: Sequence[EventRow]) -> None:

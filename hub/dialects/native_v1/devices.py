@@ -39,12 +39,21 @@ class DeviceRisk(Model):
     fix: str
 
 
+class DeviceCaveat(Model):
+    """What this kind of phone cannot promise."""
+
+    code: str
+    text: str
+
+
 class Device(Model):
     """A phone."""
 
     id: DeviceId
     name: str
-    transport: Annotated[str, Meta(description="How it speaks to the hub: `native` is our own app.")]
+    transport: Annotated[
+        str, Meta(description="How it speaks to the hub: `native` is our own app, `smsgate` the app of sms-gate.app.")
+    ]
     state: DeviceState
     is_online: bool
     online_since: UtcTime | None
@@ -83,6 +92,9 @@ class Device(Model):
     ]
     lines: list[lines.Line]
     risks: list[DeviceRisk]
+    caveats: Annotated[
+        list[DeviceCaveat], Meta(description="What this kind of phone cannot promise; empty for the hub's own app.")
+    ]
 
 
 class DevicePage(Model):
@@ -144,6 +156,7 @@ def shown(view: devices.DeviceView) -> Device:
         is_sandbox=view.is_sandbox,
         lines=[lines.shown(line) for line in view.lines],
         risks=[shown_risk(one) for one in view.risks],
+        caveats=[DeviceCaveat(code=one.code, text=one.text) for one in view.caveats],
     )
 
 

@@ -17,7 +17,10 @@ from hub import devices
 from hub.accounts.scopes import Scope
 from hub.accounts.secretbox import SealBroken
 from hub.core.errors import Code, HubError
+from hub.devices import app_guide
+from hub.devices.app_guide import SMSGATE, what_to_type
 from hub.devices.qr import enrolment_text, qr_png, qr_svg
+from hub.devices.registration import new_word
 from hub.dialects.native_v1.fields import (
     DeviceId,
     EnrolmentId,
@@ -38,6 +41,7 @@ from hub.dialects.native_v1.operation import AnyOperation, Call, Content, NoBody
 from hub.dialects.native_v1.pages import cut, id_cursor
 from hub.services import Services
 
+Transport = Literal["native", "smsgate"]
 EnrolmentState = Literal["open", "used", "expired", "revoked"]
 Sealed = Annotated[
     str, Meta(min_length=1, max_length=512, description="From the address in the answer that made the code.")
@@ -56,6 +60,18 @@ class Enrolment(Model):
     revoked_at: UtcTime | None
     device_id: Annotated[DeviceId | None, Meta(description="The phone that used it.")]
     for_device_id: Annotated[DeviceId | None, Meta(description="The only phone that may use it.")]
+    transport: Annotated[Transport, Meta(description="The app it lets in.")]
+
+
+class TypeIn(Model):
+    """What to type into the sms-gate.app app; each of the three ways is enough."""
+
+    short_url: Annotated[str, Meta(description="As *API URL*, and nothing else.")]
+    api_url: Annotated[str, Meta(description="As *API URL*, with the private token or the code.")]
+    private_token: str
+    code: Annotated[str, Meta(description="In the *By Code* tab.")]
+    steps: Annotated[list[str], Meta(description="Tap by tap.")]
+    warning: Annotated[str | None, Meta(description="Why a phone could not reach this address.")]
 
 
 class NewEnrolment(Model):
@@ -67,6 +83,7 @@ class NewEnrolment(Model):
     qr_svg: Annotated[str, Meta(description="The QR code as an SVG document.")]
     qr_svg_url: str
     qr_png_url: Annotated[str, Meta(description="The QR code as a picture; ask for it with your key.")]
+    type_in: Annotated[TypeIn | None, Meta(description="For an app without a scanner: what to type.")]
 
 
 class EnrolmentPage(Model):
@@ -83,6 +100,12 @@ class EnrolmentToMake(Request):
     device_id: Annotated[
         DeviceId | None, Meta(description="Enrol this phone anew: it keeps its row, lines and conversations.")
     ] = None
+    transport: Annotated[
+        Transport,
+        Meta(
+            description="The app on the phone: `native` is the hub's own, `smsgate` that of sms-gate.app, into which the code is typed."
+        ),
+    ] = "native"
 
 
 class QrQuery(Query):
@@ -103,12 +126,13 @@ def shown(view: devices.EnrolmentView) -> Enrolment:
         revoked_at=time_or_none(view.revoked_at),
         device_id=out_or_none("device", view.device_id),
         for_device_id=out_or_none("device", view.for_device_id),
+        transport="smsgate" if view.transport == SMSGATE else "native",
     )
 
 
 def with_code(services: Services, view: devices.EnrolmentView, token: str) -> NewEnrolment:
     """The answer that shows a code, once."""
-    text = enrolment_text(services.config.base_url, token, services.tls_pin)
+    text = _text_of(services, view, token)
     sealed = base64.urlsafe_b64encode(services.secrets.seal(token.encode(), _context(view.id))).decode().rstrip("=")
     address = f"{services.config.base_url}/v1/enrolments/{out('enrolment', view.id)}/qr"
     return NewEnrolment(
@@ -118,6 +142,25 @@ def with_code(services: Services, view: devices.EnrolmentView, token: str) -> Ne
         qr_svg=qr_svg(text).decode(),
         qr_svg_url=f"{address}.svg?code={sealed}",
         qr_png_url=f"{address}.png?code={sealed}",
+        type_in=_type_in(what_to_type(services.config.base_url, token)) if view.transport == SMSGATE else None,
+    )
+
+
+def _text_of(services: Services, view: devices.EnrolmentView, token: str) -> str:
+    """What the picture says: the sms-gate.app app scans nothing, so the phone's camera shows an address to copy."""
+    if view.transport == SMSGATE:
+        return what_to_type(services.config.base_url, token).short_url
+    return enrolment_text(services.config.base_url, token, services.tls_pin)
+
+
+def _type_in(told: app_guide.TypeIn) -> TypeIn:
+    return TypeIn(
+        short_url=told.short_url,
+        api_url=told.api_url,
+        private_token=told.private_token,
+        code=told.code,
+        steps=list(told.steps),
+        warning=told.warning,
     )
 
 
@@ -138,14 +181,23 @@ async def list_enrolments(call: Call[PageQuery, None]) -> EnrolmentPage:
 async def create_enrolment(call: Call[NoQuery, EnrolmentToMake]) -> NewEnrolment:
     """Make a code for a phone.
 
-    It works once, for ten minutes. Follow it with `GET /v1/enrolments/{enrolment_id}` or on the stream: `used` names the phone.
+    It works once, for ten minutes; one that is typed, for an hour. Follow it with `GET /v1/enrolments/{enrolment_id}` or on the stream:
+    `used` names the phone.
     """
-    new = devices.new_enrolment(
-        call.account_id,
-        call.body.name,
-        device_id=bare_or_none("device", call.body.device_id, "device_id"),
-        new_id=call.new_id,
-        random=secrets.token_bytes,
+    device_id = bare_or_none("device", call.body.device_id, "device_id")
+    new = (
+        new_word(
+            call.account_id,
+            call.body.name,
+            transport=SMSGATE,
+            device_id=device_id,
+            new_id=call.new_id,
+            random=secrets.token_bytes,
+        )
+        if call.body.transport == SMSGATE
+        else devices.new_enrolment(
+            call.account_id, call.body.name, device_id=device_id, new_id=call.new_id, random=secrets.token_bytes
+        )
     )
     return with_code(call.services, await call.write(devices.create_enrolment, new.command), new.token)
 
@@ -187,7 +239,7 @@ async def _qr_text(call: Call[QrQuery, None]) -> str:
         raise HubError(Code.NOT_FOUND) from error
     if view.state != "open":
         raise HubError(Code.TOKEN_EXPIRED, f"This code is {view.state}. Make a new one.")
-    return enrolment_text(call.services.config.base_url, token, call.services.tls_pin)
+    return _text_of(call.services, view, token)
 
 
 _ALL = "/v1/enrolments"

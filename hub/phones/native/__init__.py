@@ -11,8 +11,9 @@ from hub.http import answering
 from hub.phones.contract import PhoneTransport
 from hub.phones.native.doors import Doors, help_page
 from hub.phones.native.fallback import Fallback
-from hub.phones.native.loops import PresenceLoop, sessions_of
+from hub.phones.native.loops import PresenceLoop
 from hub.phones.native.socket import PhoneSocket
+from hub.phones.sessions import sessions_of
 from hub.services import Services
 
 

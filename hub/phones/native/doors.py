@@ -21,8 +21,8 @@ from hub.devices.enrol import Enrol, code_hash, enrol
 from hub.devices.tokens import LIFE_SECONDS, DeviceTokens
 from hub.http import decode, json_response, read_body
 from hub.log import get_logger
-from hub.phones.native.requests import source_of
-from hub.phones.native.throttle import Brake
+from hub.phones.requests import source_of
+from hub.phones.throttle import Brake
 from hub.services import Services
 
 log = get_logger("phones.doors")

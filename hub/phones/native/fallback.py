@@ -26,7 +26,7 @@ from hub.core.errors import Code, HubError, invalid
 from hub.devices.tokens import DeviceTokens, PhoneIdentity
 from hub.http import read_body
 from hub.phones.native.live import UNKNOWN_FRAMES, NativeSession, as_hello, raw_if_changed
-from hub.phones.native.requests import bearer_of
+from hub.phones.requests import bearer_of
 from hub.phones.sessions import Sessions
 from hub.services import Services
 

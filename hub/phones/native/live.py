@@ -81,15 +81,13 @@ CLOSE_OF: dict[Code, CloseReason] = {
 class NativeSession(Session):
     """A phone that speaks the device protocol. Subclasses say how its frames leave."""
 
-    __slots__ = ("_room", "_services", "in_flight", "look", "noted_at", "sims_told", "status")
+    __slots__ = ("_room", "_services", "in_flight", "look", "sims_told", "status")
 
     def __init__(self, services: Services) -> None:
         super().__init__(services.clock.monotonic())
         self._services = services
         self._room: asyncio.Future[None] | None = None
         self.in_flight = 0
-        self.noted_at = self.last_heard
-        """`last_heard` as it was last written to the database."""
         self.status: Status | None = None
         """The last `status` that is not written yet."""
         self.sims_told = 0

@@ -1,19 +1,16 @@
-"""What is done for native phones by the clock: cutting the silent ones, noting who was heard, and telling customers who is there."""
+"""What is done for connected phones by the clock: cutting the silent ones, noting who was heard, and telling customers who is there."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 from device_protocol.errors import SILENT
 from device_protocol.limits import DEAD_SECONDS
 from hub.core.errors import HubError
 from hub.devices.presence import ForgetNode, LookAfter, NoteSightings, forget_node, look_after, note_sightings
 from hub.log import get_logger
-from hub.phones.native.live import NativeSession
-from hub.phones.sessions import Session, Sessions
+from hub.phones.sessions import Sessions
 from hub.services import Services
-from hub.storage.devices import Sighting
 
 log = get_logger("phones.presence")
 
@@ -71,7 +68,7 @@ class PresenceLoop:
                 session.end(SILENT, f"nothing heard for {DEAD_SECONDS} s")
 
     async def _note(self) -> None:
-        sightings = [seen for session in self._sessions if (seen := _sighting(session)) is not None]
+        sightings = [session.sighting() for session in self._sessions if session.last_heard > session.noted_at]
         for start in range(0, len(sightings), SIGHTINGS_IN_ONE):
             command = NoteSightings(sightings=tuple(sightings[start : start + SIGHTINGS_IN_ONE]))
             try:
@@ -84,15 +81,3 @@ class PresenceLoop:
         command = LookAfter(stale_seconds=STALE_SECONDS, grace_seconds=self._services.config.offline_after_seconds)
         while (await self._services.db.writer.submit(look_after, command)).is_more:
             pass
-
-
-def _sighting(session: Session) -> Sighting | None:
-    """What to note of a session; None when it said nothing since."""
-    if not isinstance(session, NativeSession) or session.last_heard <= session.noted_at:
-        return None
-    return session.sighting()
-
-
-def sessions_of(services: Services) -> Sessions:
-    """The registry behind `services.sessions`, with what only transports may do."""
-    return cast(Sessions, services.sessions)

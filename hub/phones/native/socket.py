@@ -36,7 +36,7 @@ from hub.devices.tokens import DeviceTokens, PhoneIdentity
 from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.phones.native.live import CLOSE_OF, UNKNOWN_FRAMES, NativeSession, as_hello, raw_if_changed
-from hub.phones.native.requests import bearer_of, deny, expect_refusals
+from hub.phones.requests import bearer_of, deny, expect_refusals
 from hub.phones.sessions import Sessions
 from hub.services import Services
 

@@ -32,6 +32,24 @@ class Enrolment(SQLModel, table=True):
     """Set when the operator made it to let one particular phone in again: that phone keeps its row, lines and threads."""
     is_sandbox: bool = Field(default=False)
     """Made for an emulated phone that the hub starts itself."""
+    transport: str = Field(default="native", sa_type=CleanText)
+    """The phone transport it lets in by."""
+
+
+class DeviceReturn(SQLModel, table=True):
+    """A secret that stays in a phone's settings, and by which its app registers by itself, the first time and again.
+
+    Apps of other makers know no one-time codes for that: the code an operator gave out becomes the phone's own when it is first used.
+    """
+
+    __tablename__ = "device_return"
+    __table_args__ = (Index("device_return_device", "device_id"),)
+
+    token_sha256: str = Field(primary_key=True, sa_type=CleanText)
+    account_id: str = Field(sa_type=CleanText, foreign_key="account.id")
+    device_id: str | None = Field(default=None, sa_type=CleanText)
+    """The phone whose it is; without one, any number of phones come in by it, each as a row of its own."""
+    created_at: int = Field(sa_type=UtcMillis)
 
 
 class Device(SQLModel, table=True):
@@ -62,6 +80,8 @@ class Device(SQLModel, table=True):
     transport: str = Field(default="native", sa_type=CleanText)
     """The name of its phone transport: `native`, `smsgate` …"""
     secret_sha256: str | None = Field(default=None, sa_type=CleanText)
+    former_secret_sha256: str | None = Field(default=None, sa_type=CleanText)
+    """The secret before this one: who still holds it is the same phone, with its memory."""
     nonce: str | None = Field(default=None, sa_type=CleanText)
     """The token nonce given last; `nonce_before` is the one older value that is accepted too, because an answer may be lost."""
     nonce_before: str | None = Field(default=None, sa_type=CleanText)
@@ -96,6 +116,8 @@ class Device(SQLModel, table=True):
     pinged_at: int | None = Field(default=None, sa_type=UtcMillis)
     """When the last `system:ping` was made for it."""
     last_seen_at: int | None = Field(default=None, sa_type=UtcMillis)
+    quiet_seconds: int | None = Field(default=None, sa_type=Int64)
+    """How long it may be silent and still count as there: a phone that only asks from time to time. None = it holds a connection."""
     manufacturer: str | None = Field(default=None, sa_type=CleanText)
     model: str | None = Field(default=None, sa_type=CleanText)
     os_version: str | None = Field(default=None, sa_type=CleanText)
@@ -176,6 +198,13 @@ class DeviceEvent(SQLModel, table=True):
             sqlite_where=text("outcome = 'deferred'"),
             postgresql_where=text("outcome = 'deferred'"),
         ),
+        Index(
+            "device_event_fingerprint",
+            "device_id",
+            "fingerprint",
+            sqlite_where=text("fingerprint is not null"),
+            postgresql_where=text("fingerprint is not null"),
+        ),
     )
 
     device_id: str = Field(primary_key=True, sa_type=CleanText)
@@ -196,6 +225,8 @@ class DeviceEvent(SQLModel, table=True):
     """The payload's JSON, with U+FFFD for NUL and lone surrogates."""
     raw: str | None = Field(default=None, sa_type=CleanText)
     """The whole frame as it came, where `payload` differs from it; a NUL is written as its escape."""
+    fingerprint: str | None = Field(default=None, sa_type=CleanText)
+    """Hash of what makes an event itself, for phones that may tell one of them under two uuids."""
 
 
 class DeviceConnection(SQLModel, table=True):
@@ -292,3 +323,14 @@ class DeviceNotice(SQLModel, table=True):
     kind: str = Field(sa_type=CleanText)
     text: str = Field(sa_type=CleanText)
     at: int = Field(sa_type=UtcMillis)
+
+
+class AppSettings(SQLModel, table=True):
+    """What an account wants the sms-gate.app app of its phones to be set to."""
+
+    __tablename__ = "app_settings"
+
+    account_id: str = Field(primary_key=True, sa_type=CleanText, foreign_key="account.id")
+    groups: str = Field(default="{}", sa_type=CleanText)
+    """JSON {group: {key: value}}, in the app's own words."""
+    changed_at: int = Field(sa_type=UtcMillis)

@@ -37,6 +37,9 @@ class FakeSessions:
     def session_no(self, device_id: str) -> int | None:
         return self.numbers.get(device_id)
 
+    def nudge(self, device_id: str) -> bool:
+        return False
+
     def silent_for(self, device_id: str) -> float | None:
         return self.silent.get(device_id, 0.0) if device_id in self.numbers else None
 

@@ -6,6 +6,7 @@ from device_protocol.errors import RESTARTING, SUPERSEDED, TOO_SLOW, CloseReason
 from device_protocol.frames import Go, HubFrame, Pong
 from hub.core.effects import ClosePhone, ToPhone
 from hub.phones.sessions import OUTBOX_MAX, Session, Sessions
+from hub.storage.devices import Sighting
 from tests.fakes import FakeClock
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -21,6 +22,9 @@ class Phone(Session):
         super().__init__(now)
         self.device_id, self.session_no = device_id, number
         self.wakes = self.ends = 0
+
+    def sighting(self) -> Sighting:
+        return Sighting(self.device_id, self.session_no, 0)
 
     def _wake(self) -> None:
         self.wakes += 1

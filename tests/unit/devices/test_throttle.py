@@ -3,8 +3,8 @@
 import pytest
 
 from hub.core.errors import Code, HubError
-from hub.phones.native import throttle
-from hub.phones.native.throttle import Brake
+from hub.phones import throttle
+from hub.phones.throttle import Brake
 from tests.fakes import FakeClock
 
 

@@ -211,6 +211,7 @@ def _device_event() -> None:
         sa.Column("message_id", TEXT, nullable=True),
         sa.Column("payload", TEXT, nullable=False),
         sa.Column("raw", TEXT, nullable=True),
+        sa.Column("fingerprint", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("device_id", "uuid"),
     )
     op.create_index(
@@ -220,6 +221,14 @@ def _device_event() -> None:
         unique=False,
         sqlite_where=sa.text("outcome = 'deferred'"),
         postgresql_where=sa.text("outcome = 'deferred'"),
+    )
+    op.create_index(
+        "device_event_fingerprint",
+        "device_event",
+        ["device_id", "fingerprint"],
+        unique=False,
+        sqlite_where=sa.text("fingerprint is not null"),
+        postgresql_where=sa.text("fingerprint is not null"),
     )
     op.create_index("device_event_n", "device_event", ["device_id", "stream", "n"], unique=False)
     op.create_index(
@@ -717,6 +726,20 @@ def _api_key() -> None:
     op.create_index("api_key_account", "api_key", ["account_id"], unique=False)
 
 
+def _app_settings() -> None:
+    op.create_table(
+        "app_settings",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("groups", TEXT, nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("account_id"),
+    )
+
+
 def _basic_login() -> None:
     op.create_table(
         "basic_login",
@@ -746,6 +769,7 @@ def _device() -> None:
         sa.Column("name", TEXT, nullable=False),
         sa.Column("transport", TEXT, nullable=False),
         sa.Column("secret_sha256", TEXT, nullable=True),
+        sa.Column("former_secret_sha256", TEXT, nullable=True),
         sa.Column("nonce", TEXT, nullable=True),
         sa.Column("nonce_before", TEXT, nullable=True),
         sa.Column("nonce_epoch", TEXT, nullable=True),
@@ -768,6 +792,7 @@ def _device() -> None:
         sa.Column("is_announced", sa.Boolean(), nullable=False),
         sa.Column("pinged_at", sa.BigInteger(), nullable=True),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("quiet_seconds", sa.BigInteger(), nullable=True),
         sa.Column("manufacturer", TEXT, nullable=True),
         sa.Column("model", TEXT, nullable=True),
         sa.Column("os_version", TEXT, nullable=True),
@@ -803,6 +828,22 @@ def _device() -> None:
     )
 
 
+def _device_return() -> None:
+    op.create_table(
+        "device_return",
+        sa.Column("token_sha256", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("device_id", TEXT, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("token_sha256"),
+    )
+    op.create_index("device_return_device", "device_return", ["device_id"], unique=False)
+
+
 def _enrolment() -> None:
     op.create_table(
         "enrolment",
@@ -818,6 +859,7 @@ def _enrolment() -> None:
         sa.Column("device_id", TEXT, nullable=True),
         sa.Column("for_device_id", TEXT, nullable=True),
         sa.Column("is_sandbox", sa.Boolean(), nullable=False),
+        sa.Column("transport", TEXT, nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["account.id"],
@@ -1027,8 +1069,10 @@ CREATE = (
     _wh_replay,
     _write_batch,
     _api_key,
+    _app_settings,
     _basic_login,
     _device,
+    _device_return,
     _enrolment,
     _gateway,
     _hub_user,

@@ -1,4 +1,4 @@
-"""What the doors of native phones share: who asks, and how a refused upgrade is answered."""
+"""What the doors of phones share: who asks, and how a refused upgrade is answered."""
 
 from __future__ import annotations
 

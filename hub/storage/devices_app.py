@@ -1,0 +1,98 @@
+"""Phones whose app registers by itself: what it comes in by, how it is found by its token, and what it is told to be set to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.core.clock import UtcMs
+from hub.storage.devices import DEVICE, DeviceRow
+from hub.storage.schema.devices import AppSettings, DeviceReturn
+from hub.storage.transaction import DialectName, Tx
+from hub.storage.types import table_of
+
+RETURN = table_of(DeviceReturn)
+SETTINGS = table_of(AppSettings)
+
+
+class ReturnRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a phone registers by (`hub.storage.schema.devices.DeviceReturn`)."""
+
+    token_sha256: str
+    account_id: str
+    device_id: str | None
+    created_at: UtcMs
+
+
+_RETURN_NAMES = ReturnRow.__struct_fields__
+_FIND_RETURN = (
+    select(*(RETURN.c[name] for name in _RETURN_NAMES))
+    .where(RETURN.c.token_sha256 == bindparam("token_sha256"))
+    .with_for_update()
+)
+_INSERT_RETURN = insert(RETURN)
+_DEVICE_COLUMNS = tuple(DEVICE.c[name] for name in DeviceRow.__struct_fields__)
+_BY_TOKEN = select(*_DEVICE_COLUMNS).where(
+    DEVICE.c.secret_sha256 == bindparam("secret_sha256"), DEVICE.c.transport == bindparam("transport")
+)
+_BY_ID = select(*_DEVICE_COLUMNS).where(DEVICE.c.id == bindparam("id"), DEVICE.c.transport == bindparam("transport"))
+_IDS = select(DEVICE.c.id).where(
+    DEVICE.c.account_id == bindparam("account_id"),
+    DEVICE.c.transport == bindparam("transport"),
+    DEVICE.c.revoked_at.is_(None),
+)
+_SETTINGS = select(SETTINGS.c.groups).where(SETTINGS.c.account_id == bindparam("account_id"))
+
+
+def _put(build: Any) -> Any:
+    return build.on_conflict_do_update(
+        index_elements=["account_id"],
+        set_={"groups": build.excluded.groups, "changed_at": build.excluded.changed_at},
+    )
+
+
+_PUT_SETTINGS: dict[DialectName, Any] = {
+    "sqlite": _put(sqlite.insert(SETTINGS)),
+    "postgresql": _put(postgresql.insert(SETTINGS)),
+}
+
+
+def lock_return(conn: Connection, token_sha256: str) -> ReturnRow | None:
+    """What this token lets in by, locked: the one look-up without an account, because it finds the account."""
+    row = conn.execute(_FIND_RETURN, {"token_sha256": token_sha256}).first()
+    return None if row is None else ReturnRow(**dict(zip(_RETURN_NAMES, row, strict=True)))
+
+
+def insert_returns(conn: Connection, rows: Sequence[ReturnRow]) -> None:
+    """Store tokens phones come in by; the caller knows that they are new."""
+    if rows:
+        conn.execute(_INSERT_RETURN, [msgspec.structs.asdict(row) for row in rows])
+
+
+def find_device_by_token(conn: Connection, transport: str, secret_sha256: str) -> DeviceRow | None:
+    """The phone of this transport whose token has this hash, of whatever account."""
+    row = conn.execute(_BY_TOKEN, {"transport": transport, "secret_sha256": secret_sha256}).first()
+    return None if row is None else DeviceRow(*row)
+
+
+def find_device_of(conn: Connection, transport: str, device_id: str) -> DeviceRow | None:
+    """The phone of this transport with this id, of whatever account: for a caller that proved the id."""
+    row = conn.execute(_BY_ID, {"transport": transport, "id": device_id}).first()
+    return None if row is None else DeviceRow(*row)
+
+
+def ids_of_transport(conn: Connection, account_id: str, transport: str) -> list[str]:
+    """The account's phones of this transport that were not removed."""
+    return [row[0] for row in conn.execute(_IDS, {"account_id": account_id, "transport": transport})]
+
+
+def find_app_settings(conn: Connection, account_id: str) -> str:
+    """The account's settings for the app: JSON {group: {key: value}}."""
+    return str(conn.execute(_SETTINGS, {"account_id": account_id}).scalar() or "{}")
+
+
+def put_app_settings(tx: Tx, account_id: str, groups: str) -> None:
+    """Store them whole."""
+    tx.conn.execute(_PUT_SETTINGS[tx.dialect], {"account_id": account_id, "groups": groups, "changed_at": tx.now})
