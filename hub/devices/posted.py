@@ -119,10 +119,10 @@ class _Batch:
         return counts
 
     def _known(self) -> set[tuple[str, str]]:
-        ids = {command.device_id for command in self._commands}
-        events = [event for command in self._commands for event in command.posted]
-        uuids = known_events(self._tx.conn, ids, {event.uuid for event in events})
-        prints = known_fingerprints(self._tx.conn, ids, {event.fingerprint for event in events if event.fingerprint})
+        given = [(command.device_id, event) for command in self._commands for event in command.posted]
+        uuids = known_events(self._tx, {(device_id, event.uuid) for device_id, event in given})
+        told = {event.fingerprint for _, event in given if event.fingerprint is not None}
+        prints = known_fingerprints(self._tx.conn, {device_id for device_id, _ in given}, told)
         return uuids | {(device_id, f"fingerprint {fingerprint}") for device_id, fingerprint in prints}
 
     def _take_in(self, new: Sequence[_New]) -> None:
