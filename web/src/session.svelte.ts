@@ -5,13 +5,17 @@ import { api, Problem } from "./api/client";
 export interface Person {
   id: string;
   name: string;
-  email?: string;
+  username?: string;
   role: string;
+  /** The lines this person sees and sends by; null = all. */
+  line_ids?: string[] | null;
+  has_totp?: boolean;
+  recovery_codes_left?: number;
 }
 
 export interface SessionFacts {
   user: Person;
-  account: { id: string; name: string };
+  account: { id: string; name: string; time_zone?: string; default_region?: string };
   scopes: string[];
 }
 

@@ -1,7 +1,8 @@
 /** REST v1: one function for every request, and errors as the hub words them. */
 
 export interface FieldProblem {
-  path: string;
+  field: string;
+  code: string;
   message: string;
 }
 
@@ -94,5 +95,5 @@ export const api = {
   post: <T>(path: string, body?: unknown, options: Omit<Options, "body"> = {}) => request<T>("POST", path, { ...options, body: body ?? {} }),
   put: <T>(path: string, body: unknown) => request<T>("PUT", path, { body }),
   patch: <T>(path: string, body: unknown) => request<T>("PATCH", path, { body }),
-  delete: <T>(path: string) => request<T>("DELETE", path),
+  delete: <T>(path: string, body?: unknown) => request<T>("DELETE", path, { body }),
 };
