@@ -79,6 +79,7 @@ async def test_the_second_step_with_a_code_read_from_the_picture(house: House) -
     confirmed_at = int(time.time())
     await page.get_by_label("The six digits the app shows now").fill(app.at(confirmed_at))
     await page.get_by_role("button", name="Confirm").click()
+    await expect(page.get_by_text("Keep these recovery codes")).to_be_visible()
     recovery = await page.locator("main li").all_inner_texts()
     assert len(recovery) == 10
     await page.get_by_role("button", name="I have kept them").click()
