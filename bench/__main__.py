@@ -34,6 +34,7 @@ MEASUREMENTS = (
     Measurement("accept, by cpu", "accept", (), r"^accept by cpu: ([\d.]+)", 0.35, 0.50),
     Measurement("full loop", "full_loop", (), r"^full loop.*: ([\d.]+) of", 0.50, 0.70),
     Measurement("full loop, by cpu", "full_loop", (), r"^full loop by cpu: ([\d.]+)", 0.50, 0.70),
+    Measurement("twilio's door, of ours", "doors", (), r"^accept by twilio: ([\d.]+)", 0.60, 0.80),
     Measurement("webhook dispatch", "webhook_dispatch", (), r"^webhook dispatch.*: ([\d.]+) of", 0.45, 0.60),
     Measurement("beside a dead endpoint", "webhook_dispatch", (), r"^beside an endpoint.*: ([\d.]+) of", 0.90, 0.95),
     Measurement("KiB per idle phone", "phones_idle", (), r"idle phones: ([\d.]+) KiB", 48, 32, is_most=True),
