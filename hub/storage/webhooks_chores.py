@@ -97,6 +97,17 @@ def chore_done(tx: Tx, endpoint_id: str, chore: str) -> None:
     tx.conn.execute(_DONE, {"endpoint_id": endpoint_id, "chore": chore})
 
 
+_SWITCH_ON = text(
+    """update wh_endpoint set state = 'active', state_reason = null, version = version + 1, updated_at = :now
+where id = :endpoint_id and state = 'paused' and deleted_at is null"""
+)
+
+
+def switch_on(tx: Tx, endpoint_id: str) -> None:
+    """A paused endpoint is active again; one that was switched off or deleted meanwhile stays so."""
+    tx.conn.execute(_SWITCH_ON, {"endpoint_id": endpoint_id, "now": tx.now})
+
+
 _ADD = text(
     """update wh_lane set chore = :chore where endpoint_id = :endpoint_id and chore is null
   and exists (select 1 from wh_endpoint ep where ep.id = wh_lane.endpoint_id and ep.version = :version)"""

@@ -32,6 +32,15 @@ class Backlog(NamedTuple):
     next_at: UtcMs | None
 
 
+class LastProblem(NamedTuple):
+    """The newest try that failed, among the oldest deliveries that wait and the newest that ended in vain."""
+
+    delivery_id: int
+    at: UtcMs
+    status: int | None
+    outcome: str
+
+
 class LastGood(NamedTuple):
     """The newest delivery that was taken."""
 
@@ -57,6 +66,15 @@ _TIMES = text(
   where endpoint_id = :endpoint_id and account_id = :account_id and state = 2 and created_at >= :since
   order by id desc limit :most) d
 join wh_attempt a on a.delivery_id = d.id and a.outcome = 'ok' and a.ms_total is not null"""
+)
+_LAST_PROBLEM = text(
+    """select a.delivery_id, a.started_at, a.status, a.outcome from (
+  select id from (select id from wh_delivery
+    where endpoint_id = :endpoint_id and account_id = :account_id and state = 0 order by id limit 50) waiting
+  union all
+  select id from (select id from wh_delivery
+    where endpoint_id = :endpoint_id and account_id = :account_id and state = 3 order by id desc limit 50) dead) d
+join wh_attempt a on a.delivery_id = d.id and a.outcome <> 'ok' order by a.started_at desc, a.id desc limit 1"""
 )
 _LAST_GOOD = text(
     """select d.id, a.started_at, a.status, a.ms_total from (select id from wh_delivery
@@ -87,3 +105,9 @@ def last_good(conn: Connection, account_id: str, endpoint_id: str) -> LastGood |
     """The newest good answer."""
     row = conn.execute(_LAST_GOOD, {"account_id": account_id, "endpoint_id": endpoint_id}).first()
     return None if row is None else LastGood(*row)
+
+
+def last_problem(conn: Connection, account_id: str, endpoint_id: str) -> LastProblem | None:
+    """The newest try that failed."""
+    row = conn.execute(_LAST_PROBLEM, {"account_id": account_id, "endpoint_id": endpoint_id}).first()
+    return None if row is None else LastProblem(*row)

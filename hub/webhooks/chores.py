@@ -12,9 +12,10 @@ from typing import TypeAlias
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.effects import Effect, WakeDelivery
+from hub.core.effects import Effect, LiveHint, WakeDelivery
 from hub.storage import webhooks_chores as stored
 from hub.storage.transaction import Done, Tx
+from hub.storage.webhooks_endpoints import last_held, set_chore, start_anew
 from hub.webhooks.records import Held
 from hub.webhooks.sentences import Why
 
@@ -37,7 +38,15 @@ class LetGo(msgspec.Struct, frozen=True, tag="let_go"):
     up_to: int
 
 
-Chore: TypeAlias = HoldAll | CancelAll | LetGo
+class Resume(msgspec.Struct, frozen=True, tag="resume"):
+    """A paused endpoint goes on without some of what waits: all of it is held first, so that nothing of it is sent meanwhile; then the
+    endpoint is switched on and `LetGo` does the rest."""
+
+    held: Held
+    since: UtcMs | None
+
+
+Chore: TypeAlias = HoldAll | CancelAll | LetGo | Resume
 _DECODER: msgspec.json.Decoder[Chore] = msgspec.json.Decoder(Chore)
 
 
@@ -84,14 +93,29 @@ def do_chores(tx: Tx, commands: Sequence[DoChore]) -> list[Done[bool]]:
 
 
 def _do(tx: Tx, row: stored.ChoreRow) -> Done[bool]:
-    changed = _step(tx, row.endpoint_id, _DECODER.decode(row.chore))
+    chore = _DECODER.decode(row.chore)
+    if isinstance(chore, Resume):
+        return _resume(tx, row, chore)
+    changed = _step(tx, row.endpoint_id, chore)
     if changed == 0:
         stored.chore_done(tx, row.endpoint_id, row.chore)
     effects: tuple[Effect, ...] = (WakeDelivery((row.endpoint_id,)),) if changed else ()
     return Done(changed > 0, effects)
 
 
-def _step(tx: Tx, endpoint_id: str, chore: Chore) -> int:
+def _resume(tx: Tx, row: stored.ChoreRow, chore: Resume) -> Done[bool]:
+    """Hold some more; once everything is held, switch on and let go."""
+    if stored.hold(tx, row.endpoint_id, Why.ENDPOINT_PAUSED) > 0:
+        return Done(True)
+    last = last_held(tx, row.endpoint_id)
+    set_chore(tx, row.endpoint_id, None if last is None else encode_chore(LetGo(chore.held, chore.since, last)))
+    stored.switch_on(tx, row.endpoint_id)
+    start_anew(tx, row.endpoint_id)
+    effects = (WakeDelivery((row.endpoint_id,)), LiveHint(row.account_id, "endpoint", row.endpoint_id))
+    return Done(last is not None, effects)
+
+
+def _step(tx: Tx, endpoint_id: str, chore: HoldAll | CancelAll | LetGo) -> int:
     """How many deliveries were moved on."""
     if isinstance(chore, HoldAll):
         return stored.hold(tx, endpoint_id, Why.ENDPOINT_DISABLED)

@@ -13,7 +13,7 @@ from hub.core.effects import Effect, LiveHint, WakeDelivery
 from hub.core.errors import Code, HubError
 from hub.storage import webhooks_endpoints as stored
 from hub.storage.transaction import Done, Refused, Tx
-from hub.webhooks.chores import CancelAll, LetGo, encode_chore
+from hub.webhooks.chores import CancelAll, LetGo, Resume, encode_chore
 from hub.webhooks.records import Held
 from hub.webhooks.sentences import Why
 from hub.webhooks.subscriptions import MOST_ENDPOINTS
@@ -103,6 +103,9 @@ def _enable(tx: Tx, command: EnableEndpoint) -> Done[None] | Refused:
     row = stored.one_endpoint(tx, command.account_id, command.endpoint_id)
     if row is None:
         return Refused(HubError(Code.NOT_FOUND))
+    if row["state"] == "paused" and command.held != "send":
+        stored.set_chore(tx, command.endpoint_id, encode_chore(Resume(command.held, command.since)))
+        return Done(None, _told(command.account_id, command.endpoint_id))
     values = {"state": "active", "state_reason": None}
     stored.change_endpoint(tx, command.account_id, command.endpoint_id, row["version"], values)
     last = stored.last_held(tx, command.endpoint_id)

@@ -85,6 +85,7 @@ class Why(StrEnum):
     DROPPED = "dropped"
     ENDPOINT_DELETED = "endpoint_deleted"
     ENDPOINT_DISABLED = "endpoint_disabled"
+    ENDPOINT_PAUSED = "endpoint_paused"
     EXPIRED = "expired"
 
 
@@ -99,6 +100,7 @@ _ENDINGS: Mapping[Why, str] = MappingProxyType(
         Why.DROPPED: "Not sent: it was held while the endpoint was off, and dropped by choice when it was switched on.",
         Why.ENDPOINT_DELETED: "Not sent: the endpoint was deleted.",
         Why.ENDPOINT_DISABLED: "Held: the endpoint is switched off. Switch it on and choose what happens with held events.",
+        Why.ENDPOINT_PAUSED: "Held: the endpoint was paused, and goes on in a moment.",
         Why.EXPIRED: "Not sent: it was held until the event itself was no longer kept.",
     }
 )

@@ -43,12 +43,13 @@ def shown(stored: StoredEndpoint, sealer: Sealer, now: UtcMs) -> Endpoint:
 def _health(stored: StoredEndpoint, now: UtcMs) -> EndpointHealth:
     lane = stored.lane
     breaker = msgspec.json.decode(lane["breaker"], type=BreakerState)
-    paused_until = lane["paused_until"]
+    # Both are waits of the whole endpoint: what the receiver asked for, and the cool-down before the next probe.
+    paused_until = max(lane["paused_until"] or 0, breaker.open_until)
     return EndpointHealth(
         failing_since=lane["failing_since"],
         last_ok_at=lane["last_ok_at"],
         tries_since_ok=lane["tries_since_ok"],
-        paused_until=paused_until if paused_until is not None and paused_until > now else None,
+        paused_until=paused_until if paused_until > now else None,
         breaker="closed" if breaker.openings == 0 else "open" if breaker.open_until > now else "half_open",
         pending=stored.pending,
         held=stored.held,

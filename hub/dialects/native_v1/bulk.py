@@ -41,6 +41,7 @@ from hub.messages.batches import find_batch
 from hub.messages.limits import send_limits
 from hub.messages.prepare import checked_schedule, checked_ttl
 from hub.storage.batch_rows import StoredRow, list_rows
+from hub.storage.consent import opted_out
 
 MOST_ROWS = 1000
 MOST_EXPECTED = 1_000_000
@@ -99,7 +100,8 @@ class RowProblem(Model):
     """Why a row is left out."""
 
     code: Annotated[
-        str, Meta(description="`duplicate`, `text_empty`, `text_too_long`, or what is wrong with the number.")
+        str,
+        Meta(description="`duplicate`, `opted_out`, `text_empty`, `text_too_long`, or what is wrong with the number."),
     ]
     message: str
     same_as: Annotated[int | None, Meta(description="A duplicate: the row that came first.")]
@@ -306,15 +308,19 @@ async def preview_batch_rows(call: Call[NoQuery, RowsToPreview]) -> RowsPreview:
         )
         for row in call.body.rows
     ]  # fmt: skip
-    return _preview(prepared)
+    peers = {row.peer for row in prepared if row.peer is not None}
+    out = await call.read(opted_out, [call.account_id], peers)
+    return _preview(prepared, {peer for _, peer in out})
 
 
-def _preview(prepared: list[bulk.NewRow]) -> RowsPreview:
+def _preview(prepared: list[bulk.NewRow], opted_out_peers: set[str]) -> RowsPreview:
     first: dict[str, int] = {}
     items: list[RowPreview] = []
     for row in prepared:
         error = row.error
-        if error is None and row.peer is not None and first.setdefault(row.peer, row.number) != row.number:
+        if row.peer in opted_out_peers:
+            error = bulk.row_error(HubError(Code.OPTED_OUT))
+        elif error is None and row.peer is not None and first.setdefault(row.peer, row.number) != row.number:
             error = bulk.same_number(first[row.peer])
         items.append(
             RowPreview(

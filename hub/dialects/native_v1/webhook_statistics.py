@@ -13,6 +13,7 @@ from hub.dialects.native_v1.fields import Count, DeliveryId, Model, UtcTime, Web
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, NoQuery, Operation
 from hub.storage import webhooks_statistics as stored
 from hub.webhooks.reading import id_of_number
+from hub.webhooks.sentences import explain_try
 
 DAY_MS = 86_400_000
 SPAN_MS = 1_800_000
@@ -36,6 +37,16 @@ class LastGoodAnswer(Model):
     milliseconds: int | None
 
 
+class LastFailedTry(Model):
+    """The newest try that failed."""
+
+    delivery_id: DeliveryId
+    at: UtcTime
+    status: int | None
+    outcome: Annotated[str, Meta(description="The word of why.")]
+    explanation: Annotated[str, Meta(description="The same in one sentence.")]
+
+
 class WebhookStatistics(Model):
     """The last 24 hours of a webhook; at most its newest 20,000 deliveries."""
 
@@ -52,6 +63,7 @@ class WebhookStatistics(Model):
     half_within_ms: Annotated[int | None, Meta(description="Half of the good answers came within this.")]
     most_within_ms: Annotated[int | None, Meta(description="95 of 100.")]
     last_good: LastGoodAnswer | None
+    last_problem: Annotated[LastFailedTry | None, Meta(description="Of what waits, or ended in vain.")]
     spans: Annotated[list[WebhookSpan], Meta(description="Every half hour of the day, oldest first.")]
 
 
@@ -69,6 +81,7 @@ async def get_webhook_statistics(call: Call[NoQuery, None]) -> WebhookStatistics
     waiting = await call.read(stored.backlog, account, endpoint)
     times = await call.read(stored.answer_times, account, endpoint, since)
     good = await call.read(stored.last_good, account, endpoint)
+    problem = await call.read(stored.last_problem, account, endpoint)
     states: Counter[int] = Counter()
     for one in spans:
         states[one.state] += one.deliveries
@@ -86,6 +99,7 @@ async def get_webhook_statistics(call: Call[NoQuery, None]) -> WebhookStatistics
         half_within_ms=_within(times, 0.5),
         most_within_ms=_within(times, 0.95),
         last_good=None if good is None else _last_good(good),
+        last_problem=None if problem is None else _last_problem(problem),
         spans=_spans(spans, first, now // SPAN_MS),
     )
 
@@ -100,6 +114,16 @@ def _last_good(good: stored.LastGood) -> LastGoodAnswer:
         at=time(good.at),
         status=good.status,
         milliseconds=good.milliseconds,
+    )
+
+
+def _last_problem(problem: stored.LastProblem) -> LastFailedTry:
+    return LastFailedTry(
+        delivery_id=out("delivery", id_of_number(problem.delivery_id)),
+        at=time(problem.at),
+        status=problem.status,
+        outcome=problem.outcome,
+        explanation=explain_try(problem.outcome, problem.status, None),
     )
 
 

@@ -137,3 +137,14 @@ async def test_a_preview_says_what_sending_would_and_stores_nothing(api: Api) ->
     ]
     assert [one["encoding"] for one in preview["items"] if one["problem"] is None] == ["gsm7", "ucs2"]
     assert api.world.rows(Message) == []
+
+
+async def test_who_opted_out_is_left_out_of_the_preview_and_of_the_batch(api_anywhere: Api) -> None:
+    api = api_anywhere
+    device = api.world.phone()
+    await api.receive(device, "STOP", "+491701234567")
+    preview = await api.post("/v1/batches/preview", {"rows": ROWS[:1]})
+    assert preview["items"][0]["problem"]["code"] == "opted_out"
+    added = await fill(api, await make(api), [ROWS[0], ROWS[4]])
+    assert [one["problem"] and one["problem"]["code"] for one in added["results"]] == ["opted_out", None]
+    assert texts(api)[-1:] == ["Hello Tom ☂"]

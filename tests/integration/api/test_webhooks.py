@@ -4,11 +4,16 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from standardwebhooks import Webhook
 
+from hub.core.clock import rfc3339
 from hub.core.errors import Code
 from hub.core.ids import parse
-from hub.storage.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from hub.storage.schema.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookLane
+from hub.storage.types import table_of
+from hub.storage.webhooks_chores import open_chores
+from hub.webhooks.chores import DoChore, do_chores
 from tests.integration.api.hub_api import Api, problem
 from tests.integration.webhooks.receiver import Receiver, says
 
@@ -223,7 +228,50 @@ async def test_statistics_tell_the_last_day_of_a_webhook(api_anywhere: Api) -> N
         )
     told = await api.get(path)
     assert (told["total"], told["ok"], told["dead"], told["waiting"], told["failing"]) == (3, 1, 1, 1, 1)
+    assert (told["last_problem"]["status"], told["last_problem"]["outcome"]) == (500, "status")
     assert (told["half_within_ms"], told["last_good"]["status"], told["last_good"]["milliseconds"]) == (100, 200, 100)
     assert (len(told["spans"]), told["spans"][-1]["ok"], told["spans"][-1]["failed"]) == (48, 1, 2)
     listed = (await api.get("/v1/deliveries", webhook_id=made["webhook"]["id"]))["items"]
     assert [one["last_try"]["status"] for one in listed] == [500, 500, 200]
+
+
+async def _after_chores(api: Api) -> None:
+    """What the upkeep loop does, until nothing is left."""
+    while rows := api.db.read_now(open_chores):
+        for row in rows:
+            api.db.write_now(do_chores, DoChore(row))
+
+
+@pytest.mark.parametrize(
+    ("held", "states"),
+    [("send", ["pending", "pending"]), ("drop", ["cancelled", "cancelled"]), ("since", ["pending", "cancelled"])],
+)
+async def test_a_paused_webhook_goes_on_with_all_some_or_none_of_what_waited(
+    api_anywhere: Api, held: str, states: list[str]
+) -> None:
+    api = api_anywhere
+    path = f"/v1/webhooks/{(await api.post('/v1/webhooks', {'url': 'http://127.0.0.1:9/hook'}))['webhook']['id']}"
+    await api.patch(path, {"state": "paused"})
+    api.world.phone()
+    await api.send("+491701234567")
+    api.clock.advance(60)
+    since = rfc3339(api.clock.now() - 1000)
+    await api.send("+491701234568")
+    going = await api.post(f"{path}/enable", {"held": held, **({"since": since} if held == "since" else {})})
+    await _after_chores(api)
+    webhook = await api.get(path)
+    assert (webhook["state"], webhook["health"]["held"]) == ("active", 0)
+    assert going["state"] == ("active" if held == "send" else "paused"), "nothing is sent before all of it is held"
+    listed = (await api.get("/v1/deliveries", webhook_id=webhook["id"]))["items"]
+    assert [one["state"] for one in listed] == states
+    assert all(one["why"] == "dropped" for one in listed if one["state"] == "cancelled")
+
+
+async def test_a_webhook_in_its_cool_down_says_until_when(api: Api) -> None:
+    made = (await api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"}))["webhook"]
+    until = api.clock.now() + 30_000
+    breaker = f'{{"openings":1,"open_until":{until}}}'
+    with api.world.conn.begin():
+        api.world.conn.execute(update(table_of(WebhookLane)).values(breaker=breaker))
+    health = (await api.get(f"/v1/webhooks/{made['id']}"))["health"]
+    assert (health["breaker"], health["paused_until"]) == ("open", rfc3339(until))

@@ -43,15 +43,15 @@ export const HOOKS = {
   nothingWaits: "nothing waits",
   nextTry: "Next try",
   noTry: "none set",
+  now: "Now",
   probe: "one probe, then all",
   last24: "Last 24 hours",
   ok: "OK",
   failed: "Failed",
-  pausing: (why: string) => `${why} The hub is pausing between tries.`,
+  pausing: "The hub is pausing between tries.",
   pausingMore: "Nothing is lost, and pausing uses up no tries.",
   failingMore: "Nothing is lost: each event is tried again until its time is over.",
   lastAnswer: (answer: string) => `Your server answered ${answer}.`,
-  lastProblem: (word: string) => `The last try failed: ${word}.`,
   tryNow: "Try now",
   trying: "Trying now",
   send: "Send test",
@@ -70,7 +70,6 @@ export const HOOKS = {
   resumeSince: "Send those from a time on, drop the older ones",
   resumeDrop: "Drop them, and send what comes from now on",
   since: "From",
-  pausedResumeMore: "What waited is sent, oldest first, slowly at first.",
   removeTitle: "Remove this webhook?",
   removeMore: "What waits for it ends as cancelled. Its log stays as long as events are kept.",
   deliveries: "Deliveries",
@@ -112,6 +111,7 @@ export const HOOKS = {
     rate_limited: "Too many", gone: "Gone", connection: "No connection", bad_answer: "Not HTTP", render: "Format",
   } as Record<string, string>,
   back: "All deliveries",
+  text: "What happened to this text",
 };
 
 export const TEST = {
