@@ -9,6 +9,7 @@ from hub import failpoints
 from hub.config import as_markdown
 from hub.core.errors import Code
 from hub.core.events import EventType
+from hub.core.retry import PRESETS
 from hub.registry import dialects, phone_transports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,12 @@ def test_every_failpoint_is_explained() -> None:
 def test_every_event_is_documented() -> None:
     page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
     missing = [event.value for event in EventType if f"`{event.value}`" not in page]
+    assert not missing
+
+
+def test_every_retry_schedule_is_documented_with_its_posts() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    missing = [one.name for one in PRESETS.values() if f"| `{one.name}` | {one.max_attempts} |" not in page]
     assert not missing
 
 
