@@ -13,7 +13,7 @@ export const SESSION = {
   codeMore: "Type the six digits your authenticator app shows now, or one of your recovery codes.",
   goOn: "Go on",
   back: "Back",
-  lost: "Lost your password or your authenticator? An administrator makes you a new link under Settings, Users.",
+  lost: "Lost your password or your authenticator? An administrator makes you a new link under Settings, People.",
   nobodyYet: "Nobody can sign in yet.",
   nobodyYetMore: "Open the one-time link that the hub printed when it started. To print it again, run on the hub's machine:",
   setupCommand: "hub user setup",
