@@ -68,12 +68,13 @@ _SCANNED_TO = text(f"select max(seq) from {_SCANNED.format('seq')} x")
 _NEXT = {dialect: text(f"select ev.seq {_matching(dialect, _SOME)} order by ev.seq limit :step") for dialect in _BOTH}
 _MAKE = {dialect: text(f"{_COLUMNS} select {_VALUES} {_matching(dialect, _SOME)} order by ev.seq") for dialect in _BOTH}
 _LAST_SEQ = text("select coalesce(max(seq), 0) from wh_event where account_id = :account_id")
-_WAITING = text(
-    "select count(*) from (select 1 from wh_delivery where replay_id = :replay_id and state = 0 limit :most) x"
-)
+# Those with room only: replays to endpoints that are down stand still, and must not stand in the way of the others.
+_TO_STEP = """select * from wh_replay r where r.state = 'running' and
+  (select count(*) from (select 1 from wh_delivery d where d.replay_id = r.id and d.state = 0 limit :most) x) < :most
+order by r.id limit 20"""
 _LOCK: Mapping[DialectName, TextClause] = {
-    "sqlite": text("select * from wh_replay where state = 'running' order by id limit 20"),
-    "postgresql": text("select * from wh_replay where state = 'running' order by id limit 20 for update skip locked"),
+    "sqlite": text(_TO_STEP),
+    "postgresql": text(f"{_TO_STEP} for update of r skip locked"),
 }
 _MOVE = text("update wh_replay set cursor = :cursor, created = created + :made where id = :replay_id")
 _END = text("update wh_replay set state = :state, done_at = :now where id = :replay_id and state = 'running'")
@@ -100,8 +101,8 @@ def insert_replay(tx: Tx, row: Mapping[str, Any]) -> None:
 
 
 def running_replays(tx: Tx) -> list[Row[Any]]:
-    """Replays to work on; on PostgreSQL those that no other process is working on at this moment."""
-    return list(tx.conn.execute(_LOCK[tx.dialect]))
+    """Replays to work on, not more of which wait than `MOST_WAITING`; on PostgreSQL those no other process is working on now."""
+    return list(tx.conn.execute(_LOCK[tx.dialect], {"most": MOST_WAITING}))
 
 
 _RUNNING = text("select 1 from wh_replay where state = 'running' limit 1")
@@ -110,12 +111,6 @@ _RUNNING = text("select 1 from wh_replay where state = 'running' limit 1")
 def has_running(conn: Connection) -> bool:
     """Whether there is a replay to work on."""
     return conn.execute(_RUNNING).first() is not None
-
-
-def is_waiting_enough(tx: Tx, replay_id: str) -> bool:
-    """Whether so many of its deliveries wait that no more are made now."""
-    values = {"replay_id": replay_id, "most": MOST_WAITING}
-    return int(tx.conn.execute(_WAITING, values).scalar_one()) >= MOST_WAITING
 
 
 def step(tx: Tx, replay_id: str, wanted: Wanted, cursor: int, up_to: int) -> bool:

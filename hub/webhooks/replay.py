@@ -126,8 +126,6 @@ def step_replays(tx: Tx, commands: Sequence[StepReplays]) -> list[Done[int]]:
 def _step_all(tx: Tx) -> Done[int]:
     busy, effects = 0, list[Effect]()
     for row in stored.running_replays(tx):
-        if stored.is_waiting_enough(tx, row.id):
-            continue
         wanted = wanted_of(row.endpoint_id, decode_filter(row.filter))
         if stored.step(tx, row.id, wanted, row.cursor, row.up_to):
             busy += 1

@@ -134,6 +134,22 @@ async def test_check_07_soak(database_url: str) -> None:
     await behind_a_backlog(database_url, 200_000, at_most_seconds=2.0)
 
 
+@pytest.mark.slow
+async def test_check_07_soak_of_the_others_p99(database_url: str) -> None:
+    async with Receiver() as receiver, Receiver(script=slowly(0.05)) as flooded, world(database_url) as hub:
+        made = await hub.endpoint(flooded.url(), event_types=("sms:queued",))
+        for number in range(20):
+            await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:delivered",))
+        await healthy_p99(hub, receiver, 1.0, 20)
+        alone = await healthy_p99(hub, receiver, 30.0, 20)
+        await hub.db.writer.submit(stuff, (hub.account_id, 200_000, made.endpoint.id))
+        hub.deliverer.wake()
+        await flooded.until_count(10)
+        beside = await healthy_p99(hub, receiver, 30.0, 20)
+        assert await hub.db.read(count_done, made.endpoint.id) < 100_000
+        assert beside <= alone * 1.2 + 0.005, f"{alone * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside the backlog"
+
+
 async def drained(url: str, backlog: int, *, p99_seconds: float | None = None) -> None:
     """A receiver that takes 20 ms, a window of 64: at best 3,200 a second. Meanwhile one fresh event after the other elsewhere."""
     async with Receiver() as fresh, Receiver(script=slowly(0.02)) as slow, world(url) as hub:

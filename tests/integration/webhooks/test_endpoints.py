@@ -326,6 +326,22 @@ async def test_replay_takes_what_it_is_asked_for(database_url: str) -> None:
         assert len(await front.replays(hub.account_id, endpoint_id)) == 5
 
 
+async def test_replays_that_stand_still_are_in_no_others_way(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.storage.webhooks_replays.MOST_WAITING", 3)
+    monkeypatch.setattr("hub.storage.webhooks_replays.STEP", 3)
+    async with Receiver() as receiver, world(database_url) as hub:
+        await hub.happen(8)
+        for _ in range(21):
+            paused = await hub.endpoint(receiver.url("/paused"), state="paused")
+            await hub.webhooks.start_replay(hub.account_id, paused.endpoint.id, ReplayFilter())
+        made = await hub.endpoint(receiver.url("/good"))
+        await hub.webhooks.start_replay(hub.account_id, made.endpoint.id, ReplayFilter())
+        await receiver.until(lambda: len(receiver.of("/good")) == 8, 20.0)
+        assert not receiver.of("/paused")
+
+
 async def test_new_endpoint_can_be_sent_what_happened_before_it(database_url: str) -> None:
     async with Receiver() as receiver, world(database_url) as hub:
         await hub.happen(5)
