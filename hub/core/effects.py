@@ -65,6 +65,25 @@ class CredentialsChanged(msgspec.Struct, frozen=True, tag=True):
     id: str
 
 
+class PhoneSettingsChanged(msgspec.Struct, frozen=True, tag=True):
+    """What the account's customers set for its phones changed (`hub.storage.smsgate_accounts`): phones that read settings are told."""
+
+    account_id: str
+
+
+class ExportAsked(msgspec.Struct, frozen=True, tag=True):
+    """A customer wants phones of the account to look through their inbox again and tell what they find."""
+
+    account_id: str
+    since: UtcMs
+    until: UtcMs
+    device_id: str | None = None
+    """None = every phone of the account."""
+    message_types: tuple[str, ...] = ("SMS",)
+    """`SMS`, `MMS`."""
+    webhook_delivery: Literal["Disabled", "Individual", "Batch"] = "Individual"
+
+
 class WakeAt(msgspec.Struct, frozen=True, tag=True):
     """A timer has something to do at this time: dispatch looks again then at the latest."""
 
@@ -72,5 +91,14 @@ class WakeAt(msgspec.Struct, frozen=True, tag=True):
 
 
 Effect: TypeAlias = (
-    ToPhone | ClosePhone | WakeDispatch | WakeDelivery | Publish | LiveHint | CredentialsChanged | WakeAt
+    ToPhone
+    | ClosePhone
+    | WakeDispatch
+    | WakeDelivery
+    | Publish
+    | LiveHint
+    | CredentialsChanged
+    | PhoneSettingsChanged
+    | ExportAsked
+    | WakeAt
 )

@@ -64,6 +64,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[bytes, ...] = ()
     """HMAC keys alive now, newest first: two while one replaces the other."""
     ed25519: bytes | None = None
+    own_key: str | None = None
+    """A key the endpoint's owner chose: formats that sign with a text use it instead of the newest made one."""
     headers: Mapping[str, str] = {}
     """The endpoint's own headers."""
     vendor: Mapping[str, str] = {}

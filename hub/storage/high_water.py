@@ -23,6 +23,7 @@ MADE_FROM_TIME = (
     "message",
     "snippet",
     "sign_in",
+    "smsgate_message",
     "wh_event",
     "wh_replay",
     "write_batch",

@@ -24,7 +24,9 @@ from hub.core.effects import (
     ClosePhone,
     CredentialsChanged,
     Effect,
+    ExportAsked,
     LiveHint,
+    PhoneSettingsChanged,
     Publish,
     ToPhone,
     WakeAt,
@@ -54,9 +56,29 @@ class FrameForPhone(msgspec.Struct, frozen=True, tag=True):
 
 
 Told: TypeAlias = (
-    FrameForPhone | ClosePhone | WakeDispatch | WakeDelivery | Publish | LiveHint | CredentialsChanged | WakeAt
+    FrameForPhone
+    | ClosePhone
+    | WakeDispatch
+    | WakeDelivery
+    | Publish
+    | LiveHint
+    | CredentialsChanged
+    | PhoneSettingsChanged
+    | ExportAsked
+    | WakeAt
 )
-KINDS: Final = (ToPhone, ClosePhone, WakeDispatch, WakeDelivery, Publish, LiveHint, CredentialsChanged, WakeAt)
+KINDS: Final = (
+    ToPhone,
+    ClosePhone,
+    WakeDispatch,
+    WakeDelivery,
+    Publish,
+    LiveHint,
+    CredentialsChanged,
+    PhoneSettingsChanged,
+    ExportAsked,
+    WakeAt,
+)
 """The effects that are told to others."""
 
 

@@ -86,6 +86,15 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "gateway": Kept("one row per gateway; a deleted one still signs what its texts are told with"),
         "basic_login": Kept("one row per login; deleting a login deletes its row"),
         "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
+        "smsgate_settings": Kept("one row per account that set something"),
+        "smsgate_alias": Kept("one row per phone and user moved in from another server: clients go on using those ids"),
+        "smsgate_webhook": Kept("one row per webhook; deleting a webhook deletes its row"),
+        "smsgate_token": Sweep(
+            "Tokens of the sms-gate.app API, counted from when they were given (a refresh token lives 30 days)",
+            _days(32),
+            ("id",),
+            "select id from smsgate_token where id < :cutoff_id order by id limit :most",
+        ),
         "hub_fact": Kept("a handful of facts"),
         "hub_user": Kept("one row per person: their name explains what they did"),
         "device": Kept("one row per phone: its texts and threads name it"),
@@ -114,6 +123,18 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "delete from conversation where id = :conversation_id and last_at < :cutoff"
                 " and not exists (select 1 from message where conversation_id = :conversation_id)",
             ),
+        ),
+        "smsgate_recipient": EndedElsewhere("with its `smsgate_message`"),
+        "smsgate_message": Sweep(
+            "Messages as clients of the sms-gate.app API see them, once their texts are gone",
+            _messages,
+            ("id",),
+            _OLD_ID.format(
+                table="smsgate_message",
+                unless="and not exists (select 1 from smsgate_recipient join message on message.id = smsgate_recipient.message_id"
+                " where smsgate_recipient.parent_id = smsgate_message.id)",
+            ),
+            after=("delete from smsgate_recipient where parent_id = :id",),
         ),
         "timeline": Sweep(
             "What happened to a text, step by step",

@@ -156,6 +156,18 @@ class Webhooks:
                 return RotatedSecret(endpoint=endpoint, secret=secret, public_key=public_key, old_expires_at=old)
         raise HubError(Code.CONFLICT)
 
+    async def use_own_key(self, account_id: str, endpoint_id: str, own_key: str | None) -> None:
+        """Sign with this key in formats that sign with a text; None = with the endpoint's own secret again."""
+        for _ in range(CHANGE_TRIES):
+            stored = await self._stored(account_id, endpoint_id)
+            before = self._sealer.keys(endpoint_id, stored.row["secrets"])
+            if before.own == own_key:
+                return
+            keys = msgspec.structs.replace(before, own=own_key)
+            if await self._change(stored, {"secrets": self._sealer.seal_keys(endpoint_id, keys)}):
+                return
+        raise HubError(Code.CONFLICT)
+
     async def enable(
         self, account_id: str, endpoint_id: str, held: Held = "send", since: UtcMs | None = None
     ) -> Endpoint:
@@ -282,9 +294,10 @@ class Webhooks:
     def _with_ed25519(self, stored: StoredEndpoint) -> bytes:
         """The keys as they are, the newest with an Ed25519 key beside it."""
         endpoint_id = stored.row["id"]
-        newest, *others = self._sealer.keys(endpoint_id, stored.row["secrets"]).generations
+        before = self._sealer.keys(endpoint_id, stored.row["secrets"])
+        newest, *others = before.generations
         newest = msgspec.structs.replace(newest, ed25519=newest.ed25519 or secrets.token_bytes(32))
-        return self._sealer.seal_keys(endpoint_id, Keys((newest, *others)))
+        return self._sealer.seal_keys(endpoint_id, msgspec.structs.replace(before, generations=(newest, *others)))
 
 
 def _newest(keys: Keys) -> tuple[str, str | None]:

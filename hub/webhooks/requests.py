@@ -37,7 +37,10 @@ def build_request(
     """
     keys = endpoint.alive_keys(signed_at)
     secrets = Secrets(
-        keys=tuple(key.hmac for key in keys), ed25519=keys[0].ed25519 if keys else None, vendor=endpoint.settings
+        keys=tuple(key.hmac for key in keys),
+        ed25519=keys[0].ed25519 if keys else None,
+        own_key=endpoint.keys.own,
+        vendor=endpoint.settings,
     )
     rendered = form.render(view, event, delivery, secrets, signed_at)
     webhook_id = render("event", event.event_id)

@@ -47,6 +47,11 @@ class Keys(msgspec.Struct, frozen=True):
     """All keys of an endpoint, newest first; stored encrypted."""
 
     generations: tuple[SigningKey, ...]
+    own: str | None = None
+    """A key its owner chose, for formats that sign with a text; a rotation ends it."""
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self.generations)})"
 
     def alive(self, now: UtcMs) -> tuple[SigningKey, ...]:
         """Those that sign now, newest first."""

@@ -1,9 +1,9 @@
 """The format of the sms-gate.app phone app's webhooks: `{"id", "webhookId", "event", "deviceId", "payload"}`.
 
 Signature as the app makes it: `X-Timestamp` in seconds and `X-Signature`, lower-case hex of HMAC-SHA256(secret, body + timestamp), the
-secret being the shown text (https://docs.sms-gate.app/features/webhooks/). `id` is the `webhook-id`, the same on every try. Absent
-values are left out rather than null. Events the app does not know are told in its words: undelivered, expired and dead letters as
-`sms:failed`; the rest is never sent in this format.
+secret being the shown text, or the key its owner chose (https://docs.sms-gate.app/features/webhooks/). `id` is the `webhook-id`, the same
+on every try. Absent values are left out rather than null. Events the app does not know are told in its words: undelivered, expired and
+dead letters as `sms:failed`; the rest is never sent in this format.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.events import DeviceData, EventType, MessageData, ReceivedData, decode
+from hub.core.events import DeviceData, EventType, MessageData, MmsData, ReceivedData, decode
 from hub.core.ids import BadId, Kind, parse, render, to_smsgate21
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
 from hub.webhooks.signing import hmac_sha256, secret_text
@@ -25,9 +25,15 @@ WORDS: dict[EventType, str] = {
     EventType.SMS_UNDELIVERED: "sms:failed",
     EventType.SMS_EXPIRED: "sms:failed",
     EventType.SMS_DEAD_LETTER: "sms:failed",
+    EventType.SMS_CANCELLED: "sms:cancelled",
+    EventType.MMS_RECEIVED: "mms:received",
     EventType.SYSTEM_PING: "system:ping",
 }
 """Our event → the app's."""
+MMS_DOWNLOADED = "mms:downloaded"
+"""The app's other event of an MMS, with what is in it: an endpoint whose setting `event` says so is told this one."""
+SHOWN_ID = "smsgate_id"
+"""In a text's metadata: the id of the message it belongs to, where a client of that API knows it by another one."""
 
 
 class SmsGate:
@@ -36,8 +42,12 @@ class SmsGate:
     name = "smsgate"
     words: Mapping[EventType, str] = WORDS
 
+    def __init__(self) -> None:
+        self.shown_devices: Mapping[str, str] = {}
+        """Ids that phones had on the server they were moved in from; all others are shown by our own."""
+
     def takes(self, event: EventType) -> bool:
-        """The app's five events, and those told as its `sms:failed`."""
+        """The app's events as far as the hub makes them, and those told as its `sms:failed`."""
         return event in WORDS
 
     def render(
@@ -46,8 +56,8 @@ class SmsGate:
         """A POST signed for `now` with the oldest key alive: a receiver of this format knows one secret at a time."""
         data = decode(event.type, event.data)
         envelope = {
-            "deviceId": to_smsgate21(event.device_id) if event.device_id else "",
-            "event": WORDS[event.type],
+            "deviceId": self._device(event.device_id),
+            "event": _word(endpoint, event.type),
             "id": render("event", event.event_id),
             "payload": {name: value for name, value in _PAYLOADS[type(data)](data, event).items() if value is not None},
             "webhookId": endpoint.settings.get("webhook_id") or render("endpoint", endpoint.endpoint_id),
@@ -56,13 +66,23 @@ class SmsGate:
         timestamp = str(now // 1000)
         headers = [("content-type", "application/json"), ("x-timestamp", timestamp)]
         if secrets.keys:
-            secret = secret_text(secrets.keys[-1]).encode()
+            secret = (secrets.own_key or secret_text(secrets.keys[-1])).encode()
             headers.append(("x-signature", hmac_sha256(secret, body + timestamp.encode()).hex()))
         return RenderedRequest("POST", endpoint.url, tuple(headers), body)
+
+    def _device(self, device_id: str | None) -> str:
+        if not device_id:
+            return ""
+        return self.shown_devices.get(device_id) or to_smsgate21(device_id)
 
     def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Any 2xx is success."""
         return Outcome(200 <= status < 300, None if 200 <= status < 300 else "status")
+
+
+def _word(endpoint: EndpointView, event: EventType) -> str:
+    is_download = event is EventType.MMS_RECEIVED and endpoint.settings.get("event") == MMS_DOWNLOADED
+    return MMS_DOWNLOADED if is_download else WORDS[event]
 
 
 def _id(kind: Kind, text: str) -> str:
@@ -94,7 +114,7 @@ def _outbound(data: MessageData, event: EventView) -> dict[str, Any]:
     word = WORDS[event.type]
     is_failure = word == "sms:failed"
     return {
-        "messageId": _id("message", data.id),
+        "messageId": data.metadata.get(SHOWN_ID) or _id("message", data.id),
         "phoneNumber": data.to,
         "recipient": data.to,
         "sender": data.from_,
@@ -102,8 +122,25 @@ def _outbound(data: MessageData, event: EventView) -> dict[str, Any]:
         "partsCount": data.segments if word == "sms:sent" else None,
         "sentAt": (data.sent_at or data.changed_at) if word == "sms:sent" else None,
         "deliveredAt": (data.delivered_at or data.changed_at) if word == "sms:delivered" else None,
+        "cancelledAt": data.changed_at if word == "sms:cancelled" else None,
         "failedAt": data.changed_at if is_failure else None,
         "reason": (data.explanation or data.reason or data.status) if is_failure else None,
+    }
+
+
+def _mms(data: MmsData, event: EventView) -> dict[str, Any]:
+    return {
+        "messageId": _id("message", data.id),
+        "transactionId": _id("message", data.id),
+        "phoneNumber": data.from_,
+        "sender": data.from_,
+        "recipient": data.to,
+        "simNumber": _sim_number(data.slot),
+        "subject": data.subject,
+        "body": data.text or None,
+        "size": data.size_bytes or 0,
+        "attachments": [],
+        "receivedAt": data.received_at,
     }
 
 
@@ -123,5 +160,6 @@ def _check(value: int, unit: str, description: str) -> dict[str, Any]:
 _PAYLOADS: Mapping[type, Callable[[Any, EventView], dict[str, Any]]] = {
     ReceivedData: _received,
     MessageData: _outbound,
+    MmsData: _mms,
     DeviceData: _ping,
 }

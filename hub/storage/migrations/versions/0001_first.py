@@ -451,6 +451,90 @@ def _opt_out() -> None:
     )
 
 
+def _smsgate_alias() -> None:
+    op.create_table(
+        "smsgate_alias",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("shown_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "kind", "shown_id"),
+    )
+    op.create_index("smsgate_alias_id", "smsgate_alias", ["id"], unique=False)
+
+
+def _smsgate_message() -> None:
+    op.create_table(
+        "smsgate_message",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("shown_id", TEXT, nullable=False),
+        sa.Column("device_id", TEXT, nullable=True),
+        sa.Column("is_encrypted", sa.Boolean(), nullable=False),
+        sa.Column("content_hash", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("smsgate_message_account", "smsgate_message", ["account_id", "id"], unique=False)
+    op.create_index("smsgate_message_shown", "smsgate_message", ["account_id", "shown_id"], unique=True)
+
+
+def _smsgate_recipient() -> None:
+    op.create_table(
+        "smsgate_recipient",
+        sa.Column("message_id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("parent_id", TEXT, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("phone_number", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("message_id"),
+    )
+    op.create_index("smsgate_recipient_parent", "smsgate_recipient", ["parent_id", "position"], unique=False)
+
+
+def _smsgate_settings() -> None:
+    op.create_table(
+        "smsgate_settings",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("settings", TEXT, nullable=False),
+        sa.Column("signing_key", sa.LargeBinary(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id"),
+    )
+
+
+def _smsgate_token() -> None:
+    op.create_table(
+        "smsgate_token",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("login_id", TEXT, nullable=False),
+        sa.Column("scopes", TEXT, nullable=False),
+        sa.Column("refresh_id", TEXT, nullable=False),
+        sa.Column("family_id", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("refresh_expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("refreshed_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("smsgate_token_login", "smsgate_token", ["login_id"], unique=False)
+    op.create_index("smsgate_token_refresh", "smsgate_token", ["refresh_id"], unique=True)
+
+
+def _smsgate_webhook() -> None:
+    op.create_table(
+        "smsgate_webhook",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("shown_id", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
+        sa.Column("event", TEXT, nullable=False),
+        sa.Column("device_id", TEXT, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "shown_id"),
+    )
+
+
 def _snippet() -> None:
     op.create_table(
         "snippet",
@@ -1058,6 +1142,12 @@ CREATE = (
     _line_usage,
     _message,
     _opt_out,
+    _smsgate_alias,
+    _smsgate_message,
+    _smsgate_recipient,
+    _smsgate_settings,
+    _smsgate_token,
+    _smsgate_webhook,
     _snippet,
     _timeline,
     _user_link,
