@@ -1,5 +1,7 @@
 /** What a page may ask of the frame around it. */
 
+import { untrack } from "svelte";
+
 let bare = $state(0);
 let said = $state("");
 
@@ -15,9 +17,10 @@ export const frame = {
 
 /** Take the tabs away while shown: `$effect(() => hideTabs())`. */
 export function hideTabs(): () => void {
-  bare += 1;
+  // The caller's effect must not depend on what it changes.
+  untrack(() => (bare += 1));
   return () => {
-    bare -= 1;
+    untrack(() => (bare -= 1));
   };
 }
 

@@ -88,7 +88,7 @@ export function rowsOf(messages: readonly Message[], pending: readonly Pending[]
     rows.push({ kind: "day", key: `day-${key}`, at });
   };
   const notesUntil = (at: string | null): void => {
-    while (waiting.length && (at === null || (waiting[0] as SystemNote).at <= at)) {
+    while (waiting.length && (at === null || (waiting[0] as SystemNote).at < at)) {
       const note = waiting.shift() as SystemNote;
       headed(note.at);
       rows.push({ kind: "system", key: note.key, note });
