@@ -109,6 +109,7 @@ def one(tx: Tx, apply: Callable[[Tx, CommandT], Done[ResultT]], command: Command
 
 def _create(tx: Tx, command: CreateUser) -> Done[UserRow]:
     refuse_beyond(command.own, command.role)
+    _refuse_narrow_admin(command.role, command.line_ids)
     refuse_taken(tx, command.username)
     row = new_row(tx, command.id, command.account_id, command.username, command.name, command.role)
     row = msgspec.structs.replace(row, line_ids=_stored_lines(tx, command.account_id, command.line_ids))
@@ -131,6 +132,7 @@ def _update(tx: Tx, command: UpdateUser) -> Done[UserRow]:
         values["role"] = str(command.role)
     if command.line_ids is not UNSET:
         values["line_ids"] = _stored_lines(tx, row.account_id, command.line_ids)
+    _refuse_narrow_admin(values.get("role", row.role), values.get("line_ids", row.line_ids))
     if command.is_disabled is not UNSET:
         values["disabled_at"] = (row.disabled_at or tx.now) if command.is_disabled else None
     if values.get("role", "admin") != "admin" or values.get("disabled_at"):
@@ -207,6 +209,11 @@ def refuse_beyond(own: frozenset[Scope], role: str) -> None:
         raise HubError(
             Code.SCOPE_MISSING, f"This needs somebody who may do all that role {role} may: {beyond[0]} is missing."
         )
+
+
+def _refuse_narrow_admin(role: str, line_ids: object) -> None:
+    if role == Role.ADMIN and line_ids is not None:
+        raise invalid("line_ids", "admin_sees_all", "An administrator sees all lines. Give the role member instead.")
 
 
 def _keep_an_admin(tx: Tx, row: UserRow) -> None:

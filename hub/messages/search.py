@@ -20,6 +20,8 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     direction: str | None = None
     kind: str | None = None
     line_id: str | None = None
+    line_ids: tuple[str, ...] | None = None
+    """Any of these; empty = of none."""
     device_id: str | None = None
     batch_id: str | None = None
     conversation_id: str | None = None

@@ -8,7 +8,7 @@ transactions are not numbered (`txid` is null), and the number alone is the orde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -71,12 +71,17 @@ _COLUMNS = [_EVENT.c[name] for name in FeedEvent.__struct_fields__ if name != "p
 
 
 def read_events(
-    conn: Connection, account_id: str, after: Position, *, types: Sequence[str] = (), limit: int
+    conn: Connection,
+    account_id: str,
+    after: Position,
+    *,
+    types: Sequence[str] = (),
+    line_ids: Collection[str] | None = None,
+    limit: int,
 ) -> FeedPage:
-    """Events after a position, oldest first."""
-    dialect = _dialect(conn)
+    """Events after a position, oldest first; of some lines only when they are given."""
     end = latest_position(conn, account_id)
-    events = _read(conn, _statement(dialect, False, bool(types)), account_id, after, types, limit)
+    events = _read(conn, False, account_id, after, types, line_ids, limit)
     if len(events) > limit:
         return FeedPage(tuple(events[:limit]), events[limit - 1].position, True)
     last = events[-1].position if events else after
@@ -84,11 +89,17 @@ def read_events(
 
 
 def read_events_back(
-    conn: Connection, account_id: str, before: Position | None, *, types: Sequence[str] = (), limit: int
+    conn: Connection,
+    account_id: str,
+    before: Position | None,
+    *,
+    types: Sequence[str] = (),
+    line_ids: Collection[str] | None = None,
+    limit: int,
 ) -> FeedPage:
-    """Events before a position (None = from the end), newest first."""
+    """Events before a position (None = from the end), newest first; of some lines only when they are given."""
     start = before or Position((1 << 62), (1 << 62))
-    events = _read(conn, _statement(_dialect(conn), True, bool(types)), account_id, start, types, limit)
+    events = _read(conn, True, account_id, start, types, line_ids, limit)
     kept = tuple(events[:limit])
     return FeedPage(kept, kept[-1].position if kept else start, len(events) > limit)
 
@@ -104,12 +115,21 @@ def _dialect(conn: Connection) -> DialectName:
 
 
 def _read(
-    conn: Connection, statement: Select[Any], account_id: str, place: Position, types: Sequence[str], limit: int
+    conn: Connection,
+    is_back: bool,
+    account_id: str,
+    place: Position,
+    types: Sequence[str],
+    line_ids: Collection[str] | None,
+    limit: int,
 ) -> list[FeedEvent]:
     """One row more than the page holds, so that it is known whether there is a next one."""
-    values = {"account_id": account_id, "txid": place.txid, "seq": place.seq, "most": limit + 1}
+    values: dict[str, Any] = {"account_id": account_id, "txid": place.txid, "seq": place.seq, "most": limit + 1}
     if types:
         values["types"] = list(types)
+    if line_ids is not None:
+        values["line_ids"] = sorted(line_ids)
+    statement = _statement(_dialect(conn), is_back, bool(types), line_ids is not None)
     return [_event(row) for row in conn.execute(statement, values).mappings()]
 
 
@@ -132,13 +152,15 @@ def _place(dialect: DialectName) -> tuple[ColumnElement[int], ...]:
 
 
 @cache
-def _statement(dialect: DialectName, is_back: bool, is_filtered: bool) -> Select[Any]:
+def _statement(dialect: DialectName, is_back: bool, is_filtered: bool, has_lines: bool) -> Select[Any]:
     place = _place(dialect)
     given = tuple(bindparam(column.name, type_=BigInteger) for column in place)
     beyond = tuple_(*place) < tuple_(*given) if is_back else tuple_(*place) > tuple_(*given)
     statement = select(*_COLUMNS).where(_EVENT.c.account_id == bindparam("account_id"), _settled(dialect), beyond)
     if is_filtered:
         statement = statement.where(_EVENT.c.type.in_(bindparam("types", expanding=True)))
+    if has_lines:
+        statement = statement.where(_EVENT.c.line_id.in_(bindparam("line_ids", expanding=True)))
     order = [column.desc() if is_back else column for column in place]
     return statement.order_by(*order).limit(bindparam("most"))
 

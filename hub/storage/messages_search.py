@@ -32,6 +32,8 @@ class Filter(NamedTuple):
     direction: str | None = None
     kind: str | None = None
     line_id: str | None = None
+    line_ids: tuple[str, ...] | None = None
+    """Any of these; empty = of none."""
     device_id: str | None = None
     batch_id: str | None = None
     conversation_id: str | None = None
@@ -142,6 +144,8 @@ def _looked_at(asked: Filter, columns: Any = MESSAGE.c) -> list[ColumnElement[bo
     for name in ("direction", "kind", "line_id", "device_id"):
         if getattr(asked, name) is not None:
             conditions.append(columns[name] == getattr(asked, name))
+    if asked.line_ids is not None:
+        conditions.append(columns.line_id.in_(asked.line_ids))
     if asked.text is not None:
         conditions.append(columns.text.icontains(asked.text, autoescape=True))
     return conditions

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from hub import devices
 from hub.accounts.scopes import Scope
-from hub.core.errors import Code
+from hub.core.errors import Code, HubError
 from hub.dialects.native_v1 import lines
 from hub.dialects.native_v1.fields import (
     Count,
@@ -120,8 +120,8 @@ class DeviceChange(Request):
     is_suspended: Annotated[bool | UnsetType, Meta(description="A suspended phone may not connect.")] = UNSET
 
 
-def shown(view: devices.DeviceView) -> Device:
-    """A phone as customers see it."""
+def shown(view: devices.DeviceView, own: frozenset[str] | None = None) -> Device:
+    """A phone as customers see it; with those of its lines that are in `own`, when that is given."""
     return Device(
         id=out("device", view.id),
         name=view.name,
@@ -154,7 +154,7 @@ def shown(view: devices.DeviceView) -> Device:
         open_gaps=view.open_gaps,
         clock_ahead_seconds=None if view.clock_ahead_ms is None else view.clock_ahead_ms / 1000,
         is_sandbox=view.is_sandbox,
-        lines=[lines.shown(line) for line in view.lines],
+        lines=[lines.shown(line) for line in view.lines if own is None or line.id in own],
         risks=[shown_risk(one) for one in view.risks],
         caveats=[DeviceCaveat(code=one.code, text=one.text) for one in view.caveats],
     )
@@ -175,12 +175,21 @@ async def list_devices(call: Call[DevicesQuery, None]) -> DevicePage:
         limit=call.query.limit,
         now=call.now,
     )
-    return DevicePage(items=[shown(view) for view in page.items], next_cursor=page.next)
+    views = [view for view in page.items if _is_seen(call, view)]
+    return DevicePage(items=[shown(view, call.line_ids) for view in views], next_cursor=page.next)
 
 
 async def get_device(call: Call[NoQuery, None]) -> Device:
     """Read one phone."""
-    return shown(found(await call.read(devices.find_device, call.account_id, call.path["device_id"], now=call.now)))
+    view = found(await call.read(devices.find_device, call.account_id, call.path["device_id"], now=call.now))
+    if not _is_seen(call, view):
+        raise HubError(Code.NOT_FOUND)
+    return shown(view, call.line_ids)
+
+
+def _is_seen(call: Call[Any, None], view: devices.DeviceView) -> bool:
+    """Somebody who may see some lines only sees the phones these are in."""
+    return call.line_ids is None or any(line.id in call.line_ids for line in view.lines)
 
 
 async def change_device(call: Call[NoQuery, DeviceChange]) -> Device:
@@ -222,9 +231,13 @@ _ALL = "/v1/devices"
 _ONE = "/v1/devices/{device_id}"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path=_ALL, run=list_devices, scope=Scope.DEVICES_READ, query=DevicesQuery, body=NoBody, returns=DevicePage
+        method="GET", path=_ALL, knows_lines=True, run=list_devices, scope=Scope.DEVICES_READ,
+        query=DevicesQuery, body=NoBody, returns=DevicePage
     ),
-    Operation(method="GET", path=_ONE, run=get_device, scope=Scope.DEVICES_READ, query=NoQuery, body=NoBody, returns=Device),
+    Operation(
+        method="GET", path=_ONE, knows_lines=True, run=get_device, scope=Scope.DEVICES_READ,
+        query=NoQuery, body=NoBody, returns=Device,
+    ),
     Operation(
         method="PATCH", path=_ONE, run=change_device, scope=Scope.DEVICES_WRITE, query=NoQuery, body=DeviceChange,
         returns=Device, errors=(Code.CONFLICT,), example={"name": "Workshop", "is_paused": True},

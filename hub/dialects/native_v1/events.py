@@ -111,10 +111,14 @@ async def list_events(call: Call[EventsQuery, None]) -> EventPage:
     query, epoch = call.query, call.services.hub_epoch
     if query.order == "newest_first":
         before = None if query.before is None else FeedCursor(query.before, epoch).position
-        page = await call.read(read_events_back, call.account_id, before, types=query.type, limit=query.limit)
+        page = await call.read(
+            read_events_back, call.account_id, before, types=query.type, line_ids=call.line_ids, limit=query.limit
+        )
     else:
         after = START if query.after is None else FeedCursor(query.after, epoch).position
-        page = await call.read(read_events, call.account_id, after, types=query.type, limit=query.limit)
+        page = await call.read(
+            read_events, call.account_id, after, types=query.type, line_ids=call.line_ids, limit=query.limit
+        )
     return EventPage(
         items=[shown(event, epoch) for event in page.events],
         next_cursor=feed_cursor(epoch, page.next),
@@ -127,6 +131,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         method="GET",
         path="/v1/events",
         run=list_events,
+        knows_lines=True,
         scope=Scope.EVENTS_READ,
         query=EventsQuery,
         body=NoBody,

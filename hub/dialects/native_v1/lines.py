@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from hub import devices
 from hub.accounts.scopes import Scope
-from hub.core.errors import Code
+from hub.core.errors import Code, HubError
 from hub.dialects.native_v1.fields import (
     Address,
     Count,
@@ -154,11 +154,13 @@ async def list_lines(call: Call[LinesQuery, None]) -> LineList:
         include_removed=call.query.include_removed,
         now=call.now,
     )
-    return LineList(items=[shown(view) for view in views])
+    return LineList(items=[shown(view) for view in views if call.line_ids is None or view.id in call.line_ids])
 
 
 async def get_line(call: Call[NoQuery, None]) -> Line:
     """Read one line."""
+    if call.line_ids is not None and call.path["line_id"] not in call.line_ids:
+        raise HubError(Code.NOT_FOUND)
     return shown(found(await call.read(devices.find_line, call.account_id, call.path["line_id"], now=call.now)))
 
 
@@ -191,9 +193,13 @@ async def remove_line(call: Call[NoQuery, None]) -> Line:
 _ONE = "/v1/lines/{line_id}"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path="/v1/lines", run=list_lines, scope=Scope.DEVICES_READ, query=LinesQuery, body=NoBody, returns=LineList
+        method="GET", path="/v1/lines", knows_lines=True, run=list_lines, scope=Scope.DEVICES_READ,
+        query=LinesQuery, body=NoBody, returns=LineList
     ),
-    Operation(method="GET", path=_ONE, run=get_line, scope=Scope.DEVICES_READ, query=NoQuery, body=NoBody, returns=Line),
+    Operation(
+        method="GET", path=_ONE, knows_lines=True, run=get_line, scope=Scope.DEVICES_READ,
+        query=NoQuery, body=NoBody, returns=Line,
+    ),
     Operation(
         method="PATCH", path=_ONE, run=change_line, scope=Scope.DEVICES_WRITE, query=NoQuery, body=LineChange, returns=Line,
         errors=(Code.CONFLICT,), example={"name": "Front desk", "per_day": 500},

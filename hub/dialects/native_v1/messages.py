@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
 from hub.accounts.scopes import Scope
-from hub.core.errors import Code
+from hub.core.errors import Code, HubError
 from hub.core.status import Status
 from hub.dialects.native_v1.fields import (
     Address,
@@ -27,6 +27,7 @@ from hub.dialects.native_v1.fields import (
 )
 from hub.dialects.native_v1.message_models import Direction, Kind, Message, MessagePage, shown
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoBody, NoQuery, Operation, found
+from hub.dialects.native_v1.own_lines import narrowed, own_message
 from hub.dialects.native_v1.sending import IDEMPOTENCY_HEADER, Taken, answered, idempotency_key, request_hash
 from hub.messages.cancel import Cancel, cancel
 from hub.messages.resend import Replay, Resend, replay, resend
@@ -98,17 +99,19 @@ async def list_messages(call: Call[MessagesQuery, None]) -> MessagePage:
     Newest first, unless asked otherwise. A page may be short and still have a next one: a search looks at so many at a time.
     """
     query = call.query
-    page = await call.read(read_messages, call.account_id, _filter(query), query.cursor, query.limit)
+    page = await call.read(read_messages, call.account_id, _filter(call), query.cursor, query.limit)
     return MessagePage(items=[shown(view) for view in page.items], next_cursor=page.next)
 
 
-def _filter(query: MessagesQuery) -> MessageFilter:
+def _filter(call: Call[MessagesQuery, None]) -> MessageFilter:
+    query = call.query
     return MessageFilter(
         states=tuple(query.state),
         direction=query.direction,
         kind=query.kind,
         peer=query.peer,
         line_id=bare_or_none("line", query.line_id, "line_id"),
+        line_ids=narrowed(call, None),
         device_id=bare_or_none("device", query.device_id, "device_id"),
         batch_id=bare_or_none("batch", query.batch_id, "batch_id"),
         conversation_id=bare_or_none("conversation", query.conversation_id, "conversation_id"),
@@ -121,7 +124,7 @@ def _filter(query: MessagesQuery) -> MessageFilter:
 
 async def get_message(call: Call[NoQuery, None]) -> Message:
     """Read one text."""
-    return shown(found(await call.read(find_message, call.account_id, call.path["message_id"])))
+    return shown(await own_message(call, call.path["message_id"]))
 
 
 async def get_message_timeline(call: Call[NoQuery, None]) -> Timeline:
@@ -129,6 +132,7 @@ async def get_message_timeline(call: Call[NoQuery, None]) -> Timeline:
 
     Every hop with its time, who did it, one plain sentence, and the raw report.
     """
+    await own_message(call, call.path["message_id"])
     view = found(await call.read(read_timeline, call.account_id, call.path["message_id"]))
     return Timeline(
         message_id=out("message", view.message_id),
@@ -155,6 +159,7 @@ async def cancel_message(call: Call[NoQuery, None]) -> Answer[CancelOutcome]:
 
     200: it is cancelled. 202: a phone holds it and was asked; the text's state says how that ends.
     """
+    await _refuse_foreign(call)
     command = Cancel(account_id=call.account_id, message_id=call.path["message_id"], by=ACTOR)
     result = await call.write(cancel, command)
     outcome = CancelOutcome(
@@ -169,12 +174,13 @@ async def resend_message(call: Call[NoQuery, Resending | None]) -> Answer[Taken]
     As a new text, which names the old one in `retry_of`. A text whose fate is unknown may be sent again too: it may then arrive twice.
     """
     body = call.body or Resending()
+    line_id = await _resending_line(call, bare_or_none("line", body.line_id, "line_id"))
     command = Resend(
         account_id=call.account_id,
         message_id=call.path["message_id"],
         new_id=call.new_id(),
         by=ACTOR,
-        line_id=bare_or_none("line", body.line_id, "line_id"),
+        line_id=line_id,
         trace_id=call.trace_id,
         idempotency_key=idempotency_key(call),
         request_sha256=request_hash(call),
@@ -188,32 +194,54 @@ async def replay_message(call: Call[NoQuery, None]) -> Message:
     Its tries and its time to live are counted anew.
     """
     message_id = call.path["message_id"]
+    await _refuse_foreign(call)
     await call.write(replay, Replay(account_id=call.account_id, message_id=message_id, by=ACTOR))
     return shown(found(await call.read(find_message, call.account_id, message_id)))
+
+
+async def _refuse_foreign(call: Call[Any, Any]) -> None:
+    """Raise `not_found` for a text that somebody who sees some lines only does not see."""
+    if call.line_ids is not None:
+        await own_message(call, call.path["message_id"])
+
+
+async def _resending_line(call: Call[Any, Any], asked: str | None) -> str | None:
+    """The line to send again by: somebody who sees some lines only stays on them, also when the text was free to go by any."""
+    if call.line_ids is None:
+        return asked
+    view = await own_message(call, call.path["message_id"])
+    if asked is not None and asked not in call.line_ids:
+        raise HubError(Code.UNKNOWN_SENDER)
+    return asked or view.line_id
 
 
 _ONE = "/v1/messages/{message_id}"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path="/v1/messages", run=list_messages, scope=Scope.MESSAGES_READ, query=MessagesQuery, body=NoBody,
+        knows_lines=True, method="GET", path="/v1/messages", run=list_messages, scope=Scope.MESSAGES_READ,
+        query=MessagesQuery, body=NoBody,
         returns=MessagePage,
     ),
-    Operation(method="GET", path=_ONE, run=get_message, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=Message),
     Operation(
-        method="GET", path=_ONE + "/timeline", run=get_message_timeline, scope=Scope.MESSAGES_READ, query=NoQuery,
+        knows_lines=True, method="GET", path=_ONE, run=get_message, scope=Scope.MESSAGES_READ,
+        query=NoQuery, body=NoBody, returns=Message,
+    ),
+    Operation(
+        knows_lines=True, method="GET", path=_ONE + "/timeline", run=get_message_timeline, scope=Scope.MESSAGES_READ, query=NoQuery,
         body=NoBody, returns=Timeline,
     ),
     Operation(
-        method="POST", path=_ONE + "/cancel", run=cancel_message, scope=Scope.MESSAGES_SEND, query=NoQuery, body=NoBody,
+        knows_lines=True, method="POST", path=_ONE + "/cancel", run=cancel_message, scope=Scope.MESSAGES_SEND, query=NoQuery, body=NoBody,
         returns=CancelOutcome, other_statuses={202: "The phone that holds it was asked."}, errors=(Code.CANCEL_TOO_LATE,),
     ),
     Operation(
-        method="POST", path=_ONE + "/resend", run=resend_message, scope=Scope.MESSAGES_SEND, query=NoQuery, body=Resending,
+        knows_lines=True, method="POST", path=_ONE + "/resend", run=resend_message, scope=Scope.MESSAGES_SEND,
+        query=NoQuery, body=Resending,
         is_body_optional=True, returns=Taken, status=202, request_headers=IDEMPOTENCY_HEADER,
         errors=(Code.NOT_RETRYABLE, Code.UNKNOWN_SENDER, Code.OPTED_OUT, Code.IDEMPOTENCY_CONFLICT),
     ),
     Operation(
-        method="POST", path=_ONE + "/replay", run=replay_message, scope=Scope.MESSAGES_SEND, query=NoQuery, body=NoBody,
+        knows_lines=True, method="POST", path=_ONE + "/replay", run=replay_message, scope=Scope.MESSAGES_SEND, query=NoQuery, body=NoBody,
         returns=Message, errors=(Code.CONFLICT,),
     ),
 )  # fmt: skip

@@ -81,6 +81,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         method="POST",
         path="/v1/segments",
         run=measure_text,
+        knows_lines=True,
         scope=None,
         query=NoQuery,
         body=TextToMeasure,

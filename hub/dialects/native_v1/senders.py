@@ -21,6 +21,7 @@ from hub.dialects.native_v1.fields import (
     time_or_none,
 )
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoQuery, Operation
+from hub.dialects.native_v1.own_lines import own_sender
 from hub.messages.senders import preview_sender
 
 
@@ -65,7 +66,7 @@ async def choose_sender(call: Call[NoQuery, SenderQuestion]) -> SenderChoice:
     except BadAddress as error:
         raise HubError(Code.BAD_RECIPIENT, str(error), (FieldError("to", error.fault.value, str(error)),)) from error
     line_id = bare_or_none("line", body.line_id, "line_id")
-    sender = AnyLine() if line_id is None else ByLine(line_id)
+    sender = await own_sender(call, AnyLine() if line_id is None else ByLine(line_id), body.to)
     view = await call.read(
         preview_sender, call.account_id, recipient, sender, body.segments, now=call.now, new_id=call.new_id
     )
@@ -87,6 +88,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         method="POST",
         path="/v1/senders",
         run=choose_sender,
+        knows_lines=True,
         scope=Scope.MESSAGES_READ,
         query=NoQuery,
         body=SenderQuestion,

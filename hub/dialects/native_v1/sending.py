@@ -31,6 +31,7 @@ from hub.dialects.native_v1.fields import (
 )
 from hub.dialects.native_v1.message_models import Encoding, Priority
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoQuery, Operation
+from hub.dialects.native_v1.own_lines import own_sender
 from hub.messages.accept import take_in
 from hub.messages.idempotency import Accepted, RecipientResult
 from hub.messages.limits import send_limits
@@ -185,7 +186,7 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
         door=DOOR,
         recipients=(),
         text=body.text,
-        sender=sender_of(body),
+        sender=await own_sender(call, sender_of(body), body.to),
         strict_sender=settings.strict_sender if body.strict_sender is None else body.strict_sender,
         priority=PRIORITIES[body.priority],
         ttl_seconds=body.ttl_seconds,
@@ -262,6 +263,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         path="/v1/messages",
         run=send_message,
         scope=Scope.MESSAGES_SEND,
+        knows_lines=True,
         query=NoQuery,
         body=TextToSend,
         returns=Taken,

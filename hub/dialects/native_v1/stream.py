@@ -32,6 +32,7 @@ from hub.dialects.native_v1.events import EventCursor
 from hub.dialects.native_v1.events import shown as shown_event
 from hub.dialects.native_v1.fields import Model, Query, UtcTime, time
 from hub.dialects.native_v1.operation import AnyOperation, Call, Content, NoBody, NoQuery, Operation
+from hub.dialects.native_v1.own_lines import own_hints
 from hub.dialects.native_v1.pages import FeedCursor, feed_cursor
 from hub.dialects.native_v1.tickets import new_ticket
 from hub.dialects.native_v1.waiting import ClientGone, Waiting, waiting
@@ -163,7 +164,12 @@ class EventStream:
         has_more = True
         while has_more:
             page = await self._services.db.read(
-                read_events, self._who.account_id, self._position, types=self._query.type, limit=PAGE
+                read_events,
+                self._who.account_id,
+                self._position,
+                types=self._query.type,
+                line_ids=self._who.line_ids,
+                limit=PAGE,
             )
             epoch = self._services.hub_epoch
             lines = b"".join(
@@ -176,6 +182,8 @@ class EventStream:
                 await self._say(send, lines)
 
     async def _send_changes(self, hints: list[Hint], send: Send) -> None:
+        if self._who.line_ids is not None:
+            hints = await own_hints(self._services, self._who.account_id, self._who.line_ids, hints)
         lines = b"".join(
             b"event: change\ndata: %b\n\n" % _ENCODER.encode(_change(hint))
             for hint in dict.fromkeys(hints)
@@ -226,12 +234,12 @@ async def create_stream_ticket(call: Call[NoQuery, None]) -> Ticket:
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path="/v1/stream", run=follow_stream, scope=KeyScope.EVENTS_READ, query=StreamQuery, body=NoBody,
+        knows_lines=True, method="GET", path="/v1/stream", run=follow_stream, scope=KeyScope.EVENTS_READ, query=StreamQuery, body=NoBody,
         returns=Content, media_type="text/event-stream", takes_ticket=True,
         request_headers={"Last-Event-ID": "Where the last connection ended: the `id` of the last event."},
     ),
     Operation(
-        method="POST", path="/v1/stream/tickets", run=create_stream_ticket, scope=KeyScope.EVENTS_READ, query=NoQuery,
+        knows_lines=True, method="POST", path="/v1/stream/tickets", run=create_stream_ticket, scope=KeyScope.EVENTS_READ, query=NoQuery,
         body=NoBody, returns=Ticket, status=201,
     ),
 )  # fmt: skip
