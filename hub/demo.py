@@ -25,6 +25,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from hub.demo_shop import EVERY_SECONDS, WayIn, furnish, later_texts, make_person, text_in
+
 HOME = Path(".demo")
 PATIENCE_SECONDS = 45.0
 SHOP, CUSTOMER = "+447700900001", "+447700900142"
@@ -120,9 +122,9 @@ def run_demo(*, once: bool, port: int) -> int:
     # SIGTERM must end the hub and the phone too, so it takes the same way out as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        address = _tour(tour, processes, port)
+        address, way_in = _tour(tour, processes, port)
         if not once:
-            _stay(address, processes)
+            _stay(address, way_in, processes)
         return 0
     except DemoFailed as failure:
         print(f"\n  This did not hold: {failure}\n  The logs are in {HOME.resolve()}.", file=sys.stderr)
@@ -135,7 +137,7 @@ def run_demo(*, once: bool, port: int) -> int:
             _end(process)
 
 
-def _tour(tour: Tour, processes: list[subprocess.Popen[bytes]], port: int) -> str:
+def _tour(tour: Tour, processes: list[subprocess.Popen[bytes]], port: int) -> tuple[str, WayIn]:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir()
     address = _start_hub(processes, port)
@@ -161,7 +163,11 @@ def _tour(tour: Tour, processes: list[subprocess.Popen[bytes]], port: int) -> st
         if receiver.rejected:
             raise DemoFailed(f"a webhook's signature did not verify: {receiver.rejected}")
         tour.step(f"standardwebhooks verified {len(seen)} signed webhooks: {', '.join(dict.fromkeys(seen))}")
-    return address
+        way_in = make_person(address, HOME / "hub.log")
+        furnish(api, processes[-1])
+        _eventually("customers' texts are in", lambda: len(_ok(api.get("/v1/threads"))["items"]) >= 4)
+        tour.step("The dashboard has its first user, and customers who wait for an answer")
+    return address, way_in
 
 
 def _text_out(tour: Tour, api: httpx.Client) -> None:
@@ -241,9 +247,19 @@ def _start_phone(qr_text: str) -> subprocess.Popen[bytes]:
         "--store",
         str(HOME / "phone.db"),
     ]
-    command += ["--number", SHOP, "--carrier", "EE", "--reply", REPLY, "--radio-log", str(HOME / "radio.log")]
+    command += [
+        "--number",
+        SHOP,
+        "--carrier",
+        "EE",
+        "--reply",
+        REPLY,
+        "--radio-log",
+        str(HOME / "radio.log"),
+        "--console",
+    ]
     with (HOME / "phone.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
 
 def _online(api: httpx.Client) -> Mapping[str, Any] | None:
@@ -272,11 +288,18 @@ def _eventually(what: str, condition: Callable[[], T | None]) -> T:
     raise DemoFailed(f"{what}: not within {PATIENCE_SECONDS:.0f} s")
 
 
-def _stay(address: str, processes: list[subprocess.Popen[bytes]]) -> None:
-    print(f"\n  Still running, until Ctrl-C: {address}/   (logs and data: {HOME.resolve()})")
-    print("  The phone answers every text you send it. A key of your own:")
+def _stay(address: str, way_in: WayIn, processes: list[subprocess.Popen[bytes]]) -> None:
+    print(f"\n  The dashboard, until Ctrl-C: {address}/ui/")
+    print(f"    Username {way_in.username}   Password {way_in.password}")
+    print(f"  Customers text in while you look, and answer every text you send. Logs and data: {HOME.resolve()}")
+    print("  A key of your own for the API:")
     print(f"    HUB_DATA_DIR={HOME}/data .venv/bin/hub key create mine\n", flush=True)
+    coming, next_at = later_texts(), time.monotonic() + EVERY_SECONDS
     while all(process.poll() is None for process in processes):
+        if time.monotonic() >= next_at:
+            next_at += EVERY_SECONDS
+            with suppress(StopIteration, OSError):
+                text_in(processes[-1], *next(coming))
         time.sleep(0.5)
     raise DemoFailed("the hub or the phone ended")
 
