@@ -1,20 +1,16 @@
-"""Phones whose app registers by itself: what it comes in by, how it is found by its token, and what it is told to be set to."""
+"""Phones whose app registers by itself: what it comes in by, and how it is found by its token."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.devices import DEVICE, DeviceRow
-from hub.storage.schema.devices import AppSettings, DeviceReturn
-from hub.storage.transaction import DialectName, Tx
+from hub.storage.schema.devices import DeviceReturn
 from hub.storage.types import table_of
 
 RETURN = table_of(DeviceReturn)
-SETTINGS = table_of(AppSettings)
 
 
 class ReturnRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,20 +39,6 @@ _IDS = select(DEVICE.c.id).where(
     DEVICE.c.transport == bindparam("transport"),
     DEVICE.c.revoked_at.is_(None),
 )
-_SETTINGS = select(SETTINGS.c.groups).where(SETTINGS.c.account_id == bindparam("account_id"))
-
-
-def _put(build: Any) -> Any:
-    return build.on_conflict_do_update(
-        index_elements=["account_id"],
-        set_={"groups": build.excluded.groups, "changed_at": build.excluded.changed_at},
-    )
-
-
-_PUT_SETTINGS: dict[DialectName, Any] = {
-    "sqlite": _put(sqlite.insert(SETTINGS)),
-    "postgresql": _put(postgresql.insert(SETTINGS)),
-}
 
 
 def lock_return(conn: Connection, token_sha256: str) -> ReturnRow | None:
@@ -86,13 +68,3 @@ def find_device_of(conn: Connection, transport: str, device_id: str) -> DeviceRo
 def ids_of_transport(conn: Connection, account_id: str, transport: str) -> list[str]:
     """The account's phones of this transport that were not removed."""
     return [row[0] for row in conn.execute(_IDS, {"account_id": account_id, "transport": transport})]
-
-
-def find_app_settings(conn: Connection, account_id: str) -> str:
-    """The account's settings for the app: JSON {group: {key: value}}."""
-    return str(conn.execute(_SETTINGS, {"account_id": account_id}).scalar() or "{}")
-
-
-def put_app_settings(tx: Tx, account_id: str, groups: str) -> None:
-    """Store them whole."""
-    tx.conn.execute(_PUT_SETTINGS[tx.dialect], {"account_id": account_id, "groups": groups, "changed_at": tx.now})

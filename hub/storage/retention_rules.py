@@ -99,7 +99,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "hub_user": Kept("one row per person: their name explains what they did"),
         "device": Kept("one row per phone: its texts and threads name it"),
         "device_return": Kept("one row per phone that registers by itself: what stands in its settings"),
-        "app_settings": Kept("one row per account that set any: what the app of its phones is told"),
         "device_stream": Kept(
             "one row per event stream of a phone; a phone begins a new one only when its storage went back"
         ),

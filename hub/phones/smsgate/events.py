@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.core.effects import LiveHint
+from hub.core.effects import ExportAsked, LiveHint, PhoneSettingsChanged
 from hub.core.errors import HubError
-from hub.devices.app_export import EXPORT
+from hub.devices.app_export import EXPORT, RequestExport, request_export
 from hub.devices.arrival import Arrive, RememberAboutPhone, arrive, read_remembered, remember_about_phone
 from hub.devices.presence import CLOSED, Goodbye, goodbye
 from hub.log import get_logger
@@ -22,9 +22,10 @@ from hub.phones.smsgate.hooks import Hooks
 from hub.phones.smsgate.memory import mark_of
 from hub.phones.smsgate.settings import AppSettings
 from hub.phones.smsgate.streams import PhoneStreams
+from hub.phones.smsgate.times import write_time
 from hub.phones.smsgate.versions import of_stored
 from hub.services import Services
-from hub.storage.devices_app import find_device_of
+from hub.storage.devices_app import find_device_of, ids_of_transport
 
 log = get_logger("phones.smsgate")
 
@@ -43,7 +44,9 @@ class Events:
         self._hooks = hooks
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
-        services.effects.on(LiveHint, self._device_changed)
+        services.effects.on(LiveHint, self._changed)
+        services.effects.on(PhoneSettingsChanged, lambda effect: self._look_at(effect.account_id))
+        services.effects.on(ExportAsked, lambda effect: self._start(self._export(effect)))
 
     async def open(self, request: Request) -> Response:
         """Attach one more stream to the phone's session."""
@@ -125,16 +128,36 @@ class Events:
         if phone is not None:
             phone.tell("SettingsUpdated")
 
-    def _device_changed(self, hint: LiveHint) -> None:
-        """Something of a phone, or of its account's settings, changed: look whether it must be told."""
-        if hint.kind != "device":
-            return
-        phone = self._live(hint.id)
-        if phone is None or not phone.count:
-            return
-        task = asyncio.get_running_loop().create_task(self._look_again(hint.id, phone))
+    def _changed(self, hint: LiveHint) -> None:
+        """Something of a phone, or of a line whose pace it is told, changed."""
+        if hint.kind == "device":
+            self._look_at(hint.account_id, hint.id)
+        elif hint.kind == "line":
+            self._look_at(hint.account_id)
+
+    def _look_at(self, account_id: str, device_id: str | None = None) -> None:
+        """Look whether connected phones of an account, or one of them, must be told."""
+        for phone in self._sessions:
+            is_meant = phone.account_id == account_id and device_id in (None, phone.device_id)
+            if is_meant and isinstance(phone, PhoneStreams) and phone.count:
+                self._start(self._look_again(phone.device_id, phone))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _export(self, asked: ExportAsked) -> None:
+        """Remember the wish for each phone that is meant, so that one that is not connected hears of it when it comes."""
+        try:
+            ids = await self._services.db.read(ids_of_transport, asked.account_id, TRANSPORT)
+            for device_id in ids if asked.device_id is None else [id_ for id_ in ids if id_ == asked.device_id]:
+                command = RequestExport(
+                    account_id=asked.account_id, device_id=device_id, transport=TRANSPORT, values=_export_data(asked)
+                )
+                await self._services.db.writer.submit(request_export, command, *command.keys())
+        except HubError as error:
+            log.warning("an export could not be asked for", why=error.code)
 
     async def _look_again(self, device_id: str, phone: PhoneStreams) -> None:
         try:
@@ -143,6 +166,17 @@ class Events:
                 await self._tell_what_changed(Caller(device, of_stored(device.app_version)), phone)
         except HubError as error:
             log.info("what a phone must be told could not be read", device=device_id, why=error.code)
+
+
+def _export_data(asked: ExportAsked) -> dict[str, str]:
+    """The event's data: every value is a text."""
+    data = {
+        "since": write_time(asked.since),
+        "until": write_time(asked.until),
+        "messageTypes": ",".join(asked.message_types),
+        "triggerWebhooks": "false" if asked.webhook_delivery == "Disabled" else "true",
+    }
+    return data if asked.webhook_delivery == "Individual" else {**data, "webhookDelivery": asked.webhook_delivery}
 
 
 def _look_at_error(future: asyncio.Future[Any]) -> None:

@@ -1,7 +1,7 @@
 """`/settings`: what the phone is set to by the hub, and by its account.
 
-The hub's own keys win: without them the phone would not be woken, its posts would not be signed, and it would send faster than its lines
-may.
+The account's keys stand over the usual ones, and the hub's own over both: without those the phone would not be woken and its posts not be
+signed. A pace that the account sets changes how the phone sends; what it is given follows its lines all the same.
 
 - A group that has nothing to say is left out: a null group makes the app try for ever.
 - `gateway.cloud_url` and `gateway.private_token` are never sent: null would take the phone away from this hub, or its way back.
@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.devices.app_settings import read_app_settings
 from hub.phones.smsgate.answers import answer
 from hub.phones.smsgate.callers import Callers
 from hub.phones.smsgate.memory import PhoneMemory
@@ -25,6 +25,10 @@ from hub.phones.smsgate.versions import CANCELS, ORDER, SIGNING, SSE_SETTING, Ve
 from hub.services import Services
 from hub.storage.devices import DeviceRow
 from hub.storage.messages_lines import lines_in_devices
+from hub.storage.smsgate_accounts import read_settings
+
+Groups = Mapping[str, Mapping[str, Any]]
+_decoder = msgspec.json.Decoder(dict[str, dict[str, Any]])
 
 RETRIES: Final = 18
 """Posts of the phone: the last of 19 comes two weeks after the first, where the app's own 16 end after two days."""
@@ -73,29 +77,35 @@ class AppSettings:
 
     async def groups_for(self, device: DeviceRow, version: Version) -> dict[str, dict[str, Any]]:
         """What this phone is served."""
-        account = await self._services.db.read(read_app_settings, device.account_id)
+        row = await self._services.db.read(read_settings, device.account_id)
+        account: Groups = _decoder.decode(row.settings)
         lines = await self._services.db.read(lines_in_devices, {device.account_id}, {device.id})
-        own = self._own(device.id, sum(line.per_minute for line in lines if line.is_present))
-        return known_to(version, merged(account, own))
+        per_minute = sum(line.per_minute for line in lines if line.is_present)
+        usual = self._usual(per_minute)
+        if "limit_period" in account.get("messages", {}):
+            usual["messages"].pop("limit_value", None)
+        return known_to(version, merged(usual, account, self._own(device.id)))
 
-    def _own(self, device_id: str, per_minute: int) -> dict[str, dict[str, Any]]:
+    def _usual(self, per_minute: int) -> dict[str, dict[str, Any]]:
+        """What holds until the account says otherwise."""
         messages: dict[str, Any] = {"processing_order": "FIFO", "log_lifetime_days": REMEMBERS_DAYS}
         if per_minute > 0:
             messages |= {"limit_period": "PerMinute", "limit_value": per_minute}
-        groups: dict[str, dict[str, Any]] = {
-            "messages": messages,
+        ping = self._services.config.smsgate_ping_seconds
+        return {"messages": messages, **({"ping": {"interval_seconds": ping}} if ping else {})}
+
+    def _own(self, device_id: str) -> dict[str, dict[str, Any]]:
+        """What the hub decides. The account's own signing key and retries are for the hub's webhooks to its customers."""
+        return {
             "webhooks": {"signing_key": self._secrets.signing_key(device_id), "retry_count": RETRIES},
             "gateway": {"notification_channel": "SSE_ONLY"},
         }
-        if self._services.config.smsgate_ping_seconds:
-            groups["ping"] = {"interval_seconds": self._services.config.smsgate_ping_seconds}
-        return groups
 
 
-def merged(account: Mapping[str, Mapping[str, Any]], own: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The account's keys under the hub's own."""
-    names = sorted({*account, *own})
-    return {name: {**account.get(name, {}), **own.get(name, {})} for name in names}
+def merged(*layers: Groups) -> dict[str, dict[str, Any]]:
+    """Groups key by key, later layers over earlier ones."""
+    names = sorted({name for layer in layers for name in layer})
+    return {name: {key: value for layer in layers for key, value in layer.get(name, {}).items()} for name in names}
 
 
 def known_to(version: Version, groups: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

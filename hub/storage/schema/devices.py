@@ -323,14 +323,3 @@ class DeviceNotice(SQLModel, table=True):
     kind: str = Field(sa_type=CleanText)
     text: str = Field(sa_type=CleanText)
     at: int = Field(sa_type=UtcMillis)
-
-
-class AppSettings(SQLModel, table=True):
-    """What an account wants the sms-gate.app app of its phones to be set to."""
-
-    __tablename__ = "app_settings"
-
-    account_id: str = Field(primary_key=True, sa_type=CleanText, foreign_key="account.id")
-    groups: str = Field(default="{}", sa_type=CleanText)
-    """JSON {group: {key: value}}, in the app's own words."""
-    changed_at: int = Field(sa_type=UtcMillis)

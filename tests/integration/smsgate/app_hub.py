@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from hub.core.effects import ClosePhone, ToPhone, WakeDispatch
+from hub.core.effects import ClosePhone, PhoneSettingsChanged, ToPhone, WakeDispatch
 from hub.core.ids import IdSource, from_smsgate21
 from hub.devices.enrol import create_enrolment
 from hub.devices.registration import new_word
@@ -25,6 +25,8 @@ from hub.phones.sessions import Sessions
 from hub.phones.smsgate import PHONE_TRANSPORT
 from hub.server import listening_socket, make_server
 from hub.storage.database import Database
+from hub.storage.smsgate_accounts import SettingsRow, write_settings
+from hub.storage.transaction import Done, Tx
 from tests.fakes import FakeClock
 from tests.integration.api.hub_api import make_services
 from tests.integration.messages.world import ACCOUNT, World
@@ -81,6 +83,16 @@ class AppHub:
         )
         self.world.db.write_now(create_enrolment, new.command)
         return new.token
+
+    async def set_for_phones(self, groups: dict[str, Any]) -> None:
+        """What the account's customers set for its phones."""
+
+        def store(tx: Tx, commands: Sequence[dict[str, Any]]) -> list[Done[None]]:
+            settings = json.dumps(commands[0])
+            write_settings(tx, SettingsRow(ACCOUNT, settings, None, tx.now))
+            return [Done(None, (PhoneSettingsChanged(ACCOUNT),))]
+
+        await self.services.db.writer.submit(store, groups)
 
     async def register(self, word: str | None = None, **values: Any) -> App:
         """A phone that signed up with its private token."""

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from device_protocol.errors import SUSPENDED
-from hub.core.effects import WakeDispatch
+from hub.core.effects import ExportAsked, WakeDispatch
 from hub.core.ids import to_smsgate21
-from hub.devices.app_export import RequestExport, request_export
-from hub.devices.app_settings import ChangeAppSettings, change_app_settings
 from hub.devices.standing import SuspendDevice, suspend_device
 from hub.messages.cancel import Cancel, cancel
 from hub.phones.smsgate.streams import PhoneStreams
@@ -45,8 +43,7 @@ async def test_first_stream_is_told_to_fetch_both_and_a_later_one_only_what_chan
     await app.hooks()
     await app.settings()
     await until(lambda: not hub.sessions.count)
-    command = ChangeAppSettings(account_id=ACCOUNT, transport="smsgate", groups={"logs": {"lifetime_days": 3}})
-    await write(hub, change_app_settings, command)
+    await hub.set_for_phones({"logs": {"lifetime_days": 3}})
     async with app.stream() as stream:
         assert (await stream.next())[0] == "SettingsUpdated"
         assert (await app.settings())["logs"] == {"lifetime_days": 3}
@@ -59,16 +56,21 @@ async def test_change_reaches_a_connected_phone_at_once(hub: AppHub) -> None:
     await app.hooks()
     await app.settings()
     async with app.stream() as stream:
-        command = ChangeAppSettings(account_id=ACCOUNT, transport="smsgate", groups={"logs": {"lifetime_days": 9}})
-        await write(hub, change_app_settings, command)
+        await hub.set_for_phones({"logs": {"lifetime_days": 9}})
         assert (await stream.next())[0] == "SettingsUpdated"
 
 
 async def test_export_waits_for_the_phone_and_is_told_once(hub: AppHub) -> None:
     app = await hub.register()
-    values = {"since": "2026-01-01T00:00:00.000Z", "until": "2026-02-01T00:00:00.000Z"}
-    command = RequestExport(account_id=ACCOUNT, device_id=app.device_id, transport="smsgate", values=values)
-    await write(hub, request_export, command)
+    asked = ExportAsked(ACCOUNT, since=1_767_225_600_000, until=1_769_904_000_000, message_types=("SMS", "MMS"))
+    hub.services.effects([asked])
+    await until(lambda: "export" in hub.world.rows(Device)[0]["settings"])
+    values = {
+        "since": "2026-01-01T00:00:00.000Z",
+        "until": "2026-02-01T00:00:00.000Z",
+        "messageTypes": "SMS,MMS",
+        "triggerWebhooks": "true",
+    }
     async with app.stream() as stream:
         assert await stream.expect("MessagesExportRequested") == [values]
     await until(lambda: not hub.sessions.count)

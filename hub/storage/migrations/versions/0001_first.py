@@ -810,20 +810,6 @@ def _api_key() -> None:
     op.create_index("api_key_account", "api_key", ["account_id"], unique=False)
 
 
-def _app_settings() -> None:
-    op.create_table(
-        "app_settings",
-        sa.Column("account_id", TEXT, nullable=False),
-        sa.Column("groups", TEXT, nullable=False),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account_id"],
-            ["account.id"],
-        ),
-        sa.PrimaryKeyConstraint("account_id"),
-    )
-
-
 def _basic_login() -> None:
     op.create_table(
         "basic_login",
@@ -1159,7 +1145,6 @@ CREATE = (
     _wh_replay,
     _write_batch,
     _api_key,
-    _app_settings,
     _basic_login,
     _device,
     _device_return,
