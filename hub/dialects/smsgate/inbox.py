@@ -36,7 +36,7 @@ LONGEST_ID = 36
 KINDS = {"SMS": ("sms",), "DATA_SMS": ("data",), "MMS": ("mms",), "MMS_DOWNLOADED": ("mms",)}
 _TYPE_OF = {"sms": "SMS", "data": "DATA_SMS", "mms": "MMS"}
 _DELIVERIES = ("Disabled", "Individual", "Batch")
-_TYPES = ("SMS", "MMS")
+_TYPES = tuple(KINDS)
 
 
 class AskExport(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ class Inbox:
         body = as_object(ask.body)
         types = body.get("messageTypes") or ["SMS"]
         if not isinstance(types, list) or not all(one in _TYPES for one in types):
-            raise wrong("messageTypes must be a list of SMS and MMS.")
+            raise wrong("messageTypes must be a list of SMS, DATA_SMS, MMS and MMS_DOWNLOADED.")
         word = text(body, "webhookDelivery", most=16)
         if word is not None and word not in _DELIVERIES:
             raise wrong(f"webhookDelivery must be one of {', '.join(_DELIVERIES)}.")

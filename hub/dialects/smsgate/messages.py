@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from urllib.parse import quote
 
+import msgspec
 from starlette.responses import Response
 
 from hub.core.errors import Code, HubError
+from hub.core.status import Status
 from hub.devices import find_device, list_devices
 from hub.devices.views import DeviceView
 from hub.dialects.smsgate import words
@@ -58,7 +60,8 @@ class Messages:
         if found is None:
             raise HubError(Code.NOT_FOUND, "message not found")
         location = f"{ask.prefix}/messages/{quote(parent.shown_id, safe='')}"
-        return answer(self._state(ask, *found, with_content=True), 202, {"Location": location})
+        as_taken = [_as_taken(part) for part in found[1]]
+        return answer(self._state(ask, found[0], as_taken, with_content=True), 202, {"Location": location})
 
     async def read(self, ask: Ask) -> Response:
         """One message with its content."""
@@ -114,6 +117,12 @@ class Messages:
         if device_id is None:
             raise wrong(NO_DEVICE)
         return device_id
+
+
+def _as_taken(part: Part) -> Part:
+    """A recipient as it was when it was stored: a phone may have it by now, and clients know nothing but Pending here."""
+    row = msgspec.structs.replace(part.row, state=Status.QUEUED.value, bound_at=None, sent_at=None, delivered_at=None)
+    return part._replace(row=row)
 
 
 async def _fitting(ask: Ask, posted: Posted, device_id: str | None) -> Sequence[DeviceView]:
