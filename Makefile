@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo run test soak check format bench lock clean
+.PHONY: help install demo run test soak check format screenshots bench lock clean
 
 help:  ## print this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ check: install  ## style, types, and that the written records are up to date
 format: install  ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: install  ## every page of the dashboard at 1280 and 375 pixels, light and dark, into ./screenshots
+	$(BIN)/python -m tests.acceptance.dashboard.screenshots $(ARGS)
 
 bench: install  ## speed as ratios against baselines of the same run
 	$(BIN)/python -m bench $(ARGS)

@@ -1,4 +1,4 @@
-"""`/session`: how a person's browser is let in, who it is, and how it leaves. JSON in and out; docs/dashboard.md lists the routes.
+"""`/session`: how a person's browser is let in, who it is, and how it leaves. JSON in and out; docs/users.md lists the routes.
 
 Every request that changes something has to come from the dashboard itself, with or without a cookie: signing somebody in to another
 person's account from a foreign site is an attack too.
