@@ -5,11 +5,13 @@ import type { Schema } from "../../api/types";
 import { onBack, onChange } from "../../live.svelte";
 import type { Area } from "../../pages";
 import { go } from "../../router.svelte";
+import { session } from "../../session.svelte";
 import { NAV } from "../../words";
 import { DEV, EDIT, KEYS } from "../../words/developers";
 import { trouble } from "./trouble.svelte";
 
 async function count(): Promise<void> {
+  if (!session.can("webhooks:read")) return;
   const page = await api.get<Schema["WebhookList"]>("/v1/webhooks").catch(() => null);
   if (page) trouble.set(page.items);
 }
