@@ -35,6 +35,22 @@ class RenamesEvents(Protocol):
     words: Mapping[EventType, str]
 
 
+@runtime_checkable
+class HasSchedule(Protocol):
+    """A format whose receivers expect a schedule of their own; it judges their answers itself."""
+
+    schedule: str
+
+
+@runtime_checkable
+class ChecksSettings(Protocol):
+    """A format that says what is wrong with an endpoint's settings before they are stored."""
+
+    def refusal(self, settings: Mapping[str, str]) -> str | None:
+        """A sentence for the customer; None when they can be used."""
+        ...
+
+
 def checked(new: NewEndpoint, guard: Guard, formats: Mapping[str, WebhookFormat]) -> NewEndpoint:
     """What will be stored. Raises `HubError` `validation` or `target_refused` naming the field."""
     check_url(new.url, guard)
@@ -45,6 +61,10 @@ def checked(new: NewEndpoint, guard: Guard, formats: Mapping[str, WebhookFormat]
         if new.format != "standard":
             raise invalid("template", "format", "Only the standard format takes a template.")
         check_template(new.template)
+    if new.schedule == "default" and isinstance(form, HasSchedule):
+        new = msgspec.structs.replace(new, schedule=form.schedule)
+    if isinstance(form, ChecksSettings) and (sentence := form.refusal(new.settings)) is not None:
+        raise invalid("settings", "value", sentence)
     for name, (least, most) in LIMITS.items():
         value = getattr(new, name)
         if value is not None and not least <= value <= most:
@@ -54,7 +74,7 @@ def checked(new: NewEndpoint, guard: Guard, formats: Mapping[str, WebhookFormat]
     check_auth(new.auth)
     _check_filters(new)
     rule = new.success_rule
-    if rule is None and new.schedule == "agile":
+    if rule is None and new.schedule == "agile" and not isinstance(form, HasSchedule):
         rule = AGILE_SUCCESS
     if rule is not None and (not rule or len(rule) > 200 or not rule.isprintable()):
         raise invalid("success_rule", "value", "Give 1 to 200 printable characters that a good answer begins with.")
