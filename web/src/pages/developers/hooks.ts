@@ -72,6 +72,12 @@ export function stepsOf(timing: Attempt["timing"]): { steps: Step[]; total: numb
   return { steps, total };
 }
 
+/** A signature by its ends: the whole of it says nothing to a person. */
+export function shortened(name: string, value: string): string {
+  if (!/signature/i.test(name)) return value;
+  return value.split(" ").map((one) => (one.length > 20 ? `${one.slice(0, 8)}…${one.slice(-4)}` : one)).join(" ");
+}
+
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
