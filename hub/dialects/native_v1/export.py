@@ -29,6 +29,7 @@ from hub.dialects.native_v1.fields import (
 )
 from hub.dialects.native_v1.message_models import Direction, Kind
 from hub.dialects.native_v1.operation import AnyOperation, Call, Content, NoBody, Operation
+from hub.dialects.native_v1.own_lines import narrowed
 from hub.messages.search import MessageFilter, list_messages
 from hub.messages.views import MessageView
 
@@ -135,6 +136,7 @@ async def export_messages(call: Call[ExportQuery, None]) -> Content:
         kind=query.kind,
         peer=query.peer,
         line_id=bare_or_none("line", query.line_id, "line_id"),
+        line_ids=narrowed(call, None),
         device_id=bare_or_none("device", query.device_id, "device_id"),
         batch_id=bare_or_none("batch", query.batch_id, "batch_id"),
         conversation_id=bare_or_none("conversation", query.conversation_id, "conversation_id"),
@@ -148,7 +150,7 @@ async def export_messages(call: Call[ExportQuery, None]) -> Content:
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path="/v1/messages/export", run=export_messages, scope=KeyScope.MESSAGES_READ, query=ExportQuery,
+        knows_lines=True, method="GET", path="/v1/messages/export", run=export_messages, scope=KeyScope.MESSAGES_READ, query=ExportQuery,
         body=NoBody, returns=Content, media_type="text/csv",
     ),
 )  # fmt: skip

@@ -53,6 +53,7 @@ const area: Area = {
     { id: "reference", label: DEV.reference, icon: "list", more: "openapi docs", run: () => go("/developers/reference") },
   ],
   watch: () => {
+    if (!session.can("webhooks:read") || !session.seesAll) return () => undefined;
     void count();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const soon = (): void => {
