@@ -19,9 +19,10 @@ DAY_MS = 86_400_000
 
 async def a_day(here: AppWorld, phone: AppPhone, many: int = 5) -> None:
     """Texts both ways, and the books."""
-    for number in range(many):
+    for _ in range(many):
+        number = len(here.sent)
         await here.send(f"+1415555{number:04d}", f"out {number}")
-        await text_in(here, phone, f"in {number}")
+        await text_in(here, phone, f"in {len(here.inbound)}")
     await here.settled("delivered")
     await phone.until(lambda: not phone.memory.posts, "everything is posted")
     await here.inbound_arrived()
