@@ -21,6 +21,7 @@ SegmentState = Literal["waiting", "uncertain", "refused", "failed", "sent", "und
 _SEGMENT_STATES: dict[str, SegmentState] = {
     ".": "waiting",
     "?": "uncertain",
+    "w": "refused",
     "r": "refused",
     "f": "failed",
     "s": "sent",

@@ -135,3 +135,13 @@ async def test_a_batch_is_paused_resumed_and_cancelled(api: Api) -> None:
     assert [batch["id"] for batch in (await api.get("/v1/batches"))["items"]] == [sent["batch_id"]]
     listed = await api.get("/v1/messages", batch_id=sent["batch_id"], state="cancelled")
     assert len(listed["items"]) == 5
+
+
+@pytest.mark.parametrize("code", [4, 2, 106, 12, 1], ids=["no_service", "radio_off", "busy", "phone_error", "generic"])
+async def test_a_text_whose_segments_were_refused_for_whatever_reason_can_be_read(api: Api, code: int) -> None:
+    device, phones = api.world.phone(), Phones(api.world)
+    message = (await api.send())["results"][0]["message_id"]
+    phones.failed(device, phones.bound(device, parse("message", message)), code)
+    (segment,) = (await api.get(f"/v1/messages/{message}"))["segment_reports"]
+    assert segment["state"] in ("refused", "uncertain")
+    assert [item["id"] for item in (await api.get("/v1/messages"))["items"]] == [message]

@@ -4,7 +4,7 @@ export const SETTINGS = {
   title: "Settings",
   account: "Account",
   people: "People",
-  me: "You and your password",
+  me: "Your account",
   device: "This browser",
   save: "Save",
   saved: "Saved",

@@ -9,6 +9,8 @@ export type PhoneNumbers = Schema["PhoneNumbers"];
 export type Health = "online" | "risk" | "offline" | "paused" | "suspended" | "revoked";
 
 const NUMBERS_EVERY_MS = 20_000;
+/** Risks come with time alone (a phone that stays away), and no hint tells of them. */
+const ALL_EVERY_MS = 60_000;
 const NOTHING: Omit<PhoneNumbers, "device_id"> = {
   sent_last_hour: 0, failed_last_hour: 0, sent_last_day: 0, failed_last_day: 0, waiting: 0, pinned: 0, on_phone: 0, oldest_waiting_at: null,
 };
@@ -54,6 +56,11 @@ export function topRisk(device: Device): Device["risks"][number] | null {
   return device.risks.find((risk) => risk.severity !== "info") ?? null;
 }
 
+/** A risk's sentence beside the phone's name: SIMs are not called by it once more. */
+export function textOf(device: Device, risk: Device["risks"][number]): string {
+  return risk.text.replaceAll(`${device.name} · `, "");
+}
+
 export function healthOf(device: Device): Health {
   if (device.state === "online") return topRisk(device) ? "risk" : "online";
   return device.state;
@@ -84,6 +91,7 @@ function begin(): () => void {
   if (!session.can("devices:read")) return () => undefined;
   void readAll();
   const timer = setInterval(() => void readNumbers(), NUMBERS_EVERY_MS);
+  const whole = setInterval(() => void readAll(), ALL_EVERY_MS);
   const ends = [
     onChange(({ kind, id }) => {
       if (kind === "device") void readOne(id);
@@ -96,6 +104,7 @@ function begin(): () => void {
   ];
   return () => {
     clearInterval(timer);
+    clearInterval(whole);
     ends.forEach((end) => end());
   };
 }

@@ -1,0 +1,222 @@
+"""Phones in a real browser: paired by the code on the page, watched live, paused, limited, moved away from, and played with."""
+
+import io
+import re
+
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from android_emulator.phone import EmulatedPhone
+from android_emulator.sim import SimCard
+from android_emulator.uplink import Timing
+from tests.acceptance.dashboard.house import NARROW, House, Theme
+from tests.acceptance.processes import eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
+
+SHOP, SECOND = "+447700900301", "+447700900302"
+
+
+async def code_on(page: Page) -> str:
+    """What a camera reads from the page."""
+    picture = page.get_by_role("img", name="QR code to pair a phone")
+    await expect(picture).to_be_visible()
+    box = await picture.bounding_box()
+    assert box is not None
+    assert box["width"] >= 272
+
+    async def read() -> str | None:
+        found = zxingcpp.read_barcodes(Image.open(io.BytesIO(await page.screenshot())))
+        return found[0].text if len(found) == 1 else None
+
+    return await eventually("the code is on the screen", read)
+
+
+def handset(number: str = SHOP) -> EmulatedPhone:
+    """A phone whose owner has not given the app what it needs."""
+    phone = EmulatedPhone(
+        sims=[SimCard(f"card-{number}", number, "O2")], timing=Timing.hasty(), os_segments_per_minute=0
+    )
+    phone.permissions["battery_exemption"] = False
+    phone.permissions["receive_sms"] = False
+    return phone
+
+
+async def paired(house: House, name: str, number: str) -> EmulatedPhone:
+    """A phone that is online, without the page."""
+    phone = EmulatedPhone(
+        sims=[SimCard(f"card-{number}", number, "EE")], timing=Timing.hasty(), os_segments_per_minute=0
+    )
+    await phone.switch_on()
+    code = (await house.hub.api.post("/v1/enrolments", json={"name": name})).json()
+    await phone.enrol(code["qr_text"])
+    await phone.wait_online()
+    return phone
+
+
+async def test_from_the_code_on_the_page_to_a_text_sent_without_a_reload(house: House) -> None:
+    page = await house.signed_in("/phones")
+    await expect(page.get_by_role("heading", name="Pair your first phone")).to_be_visible()
+    await house.axe(page)
+    await page.get_by_role("button", name="Pair a phone").click()
+    code = await code_on(page)
+    await house.axe(page)
+    async with handset() as phone:
+        await phone.enrol(code)
+        await expect(page.get_by_role("heading", name="Code scanned")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Almost there")).to_be_visible()
+        await expect(page.get_by_text("2 of 4 given. Waiting for you on the phone.")).to_be_visible()
+        await expect(page.get_by_text(SHOP)).to_be_visible()
+        await house.axe(page)
+        phone.set_permission("receive_sms", is_granted=True)
+        await expect(page.get_by_text("3 of 4 given. Waiting for you on the phone.")).to_be_visible()
+        await page.get_by_label("Name on this hub").fill("Workshop")
+        await page.get_by_label("Name on this hub").press("Enter")
+        phone.set_permission("battery_exemption", is_granted=True)
+        await expect(page.get_by_role("main").get_by_text("Workshop can send and receive.")).to_be_visible()
+        await page.get_by_label("To").fill("+447700900142")
+        await page.get_by_role("button", name="Send test text").click()
+        await expect(page.get_by_text("Delivered", exact=True)).to_be_visible()
+        await house.axe(page)
+        await page.get_by_role("button", name="Go to the phone").click()
+        await expect(page.get_by_role("heading", name="Workshop")).to_be_visible()
+        await expect(page.get_by_text("Online", exact=True).first).to_be_visible()
+        await phone.switch_off()
+        await expect(page.get_by_text("Offline", exact=True).first).to_be_visible()
+        await phone.switch_on()
+        await expect(page.get_by_text("Online", exact=True).first).to_be_visible()
+
+
+async def test_a_code_that_is_left_alone_is_withdrawn_and_a_new_one_takes_its_place(house: House) -> None:
+    page = await house.signed_in("/phones/pair", size=NARROW, theme="dark")
+    first = await code_on(page)
+    await page.get_by_role("button", name="New code").click()
+
+    async def is_new() -> bool:
+        return await code_on(page) != first
+
+    await eventually("another code is shown", is_new)
+    await house.axe(page)
+    await page.get_by_role("link", name="Phones", exact=True).first.click()
+    await expect(page.get_by_role("heading", name="Pair your first phone")).to_be_visible()
+
+    async def withdrawn() -> bool:
+        codes = (await house.hub.api.get("/v1/enrolments")).json()["items"]
+        return codes[0]["state"] == "revoked"
+
+    await eventually("the code nobody used is withdrawn", withdrawn)
+
+
+async def test_a_phone_is_paused_renamed_limited_and_removed(house: House) -> None:
+    phone = await paired(house, "Front desk", SHOP)
+    page = await house.signed_in("/phones")
+    more = page.get_by_role("button", name=re.compile("More for"))
+    await expect(page.get_by_text("1 online")).to_be_visible()
+
+    await more.click()
+    await page.get_by_role("menuitem", name="Pause").click()
+    await expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.get_by_text("Online", exact=True).last).to_be_visible()
+
+    await more.click()
+    await page.get_by_role("menuitem", name="Limits").click()
+    day = page.get_by_label("A day")
+    await day.fill("many")
+    await expect(page.get_by_text("Give a whole number from 1")).to_be_visible()
+    await expect(page.get_by_role("button", name="Save")).to_be_disabled()
+    await day.fill("500")
+    await house.axe(page)
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("0 / 500")).to_be_visible()
+    (line,) = (await house.hub.api.get("/v1/lines")).json()["items"]
+    assert (line["per_day"], line["per_minute"], line["per_hour"]) == (500, 20, None)
+
+    await more.click()
+    await page.get_by_role("menuitem", name="Rename").click()
+    await page.get_by_role("textbox", name="Name").fill("Counter")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("link", name="Counter")).to_be_visible()
+
+    await more.click()
+    await page.get_by_role("menuitem", name="New credentials").click()
+    await page.get_by_role("button", name="End them and show a code").click()
+    code = await code_on(page)
+    assert "#" in code
+    await page.keyboard.press("Escape")
+
+    await more.click()
+    await page.get_by_role("menuitem", name="Remove").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    await expect(page.get_by_role("heading", name="Pair your first phone")).to_be_visible()
+    await phone.switch_off()
+
+
+async def test_only_what_is_still_in_the_hub_moves_to_another_phone(house: House) -> None:
+    lost = await paired(house, "Leeds van", SHOP)
+    (line,) = (await house.hub.api.get("/v1/lines")).json()["items"]
+    await house.hub.api.patch(f"/v1/lines/{line['id']}", json={"per_minute": 1})
+    texts = {"to": [f"+4477009001{number:02d}" for number in range(5)], "text": "Your bicycle is ready."}
+    await house.hub.api.post("/v1/messages", json=texts)
+
+    async def one_went() -> bool:
+        numbers = (await house.hub.api.get("/v1/overview/phones")).json()["items"]
+        return bool(numbers) and numbers[0]["waiting"] == 4
+
+    await eventually("the pace lets one go", one_went)
+    await lost.switch_off()
+    other = await paired(house, "Front desk", SECOND)
+    page = await house.signed_in("/phones")
+    row = page.get_by_role("row").filter(has_text="Leeds van")
+    await expect(row).to_contain_text("4")
+    await page.get_by_role("button", name="More for Leeds van").click()
+    await page.get_by_role("menuitem", name="Move its queue").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_text("4 texts in the hub move")).to_be_visible()
+    await house.axe(page)
+    await dialog.get_by_role("button", name="Move 4 texts").click()
+    await expect(page.get_by_text("4 texts moved")).to_be_visible()
+    for message in (await house.hub.api.get("/v1/messages", params={"direction": "mt"})).json()["items"][:4]:
+        assert message["line_id"] != line["id"]
+    await other.switch_off()
+
+
+async def test_a_sandbox_phone_at_one_click(house: House) -> None:
+    page = await house.signed_in("/overview")
+    await expect(page.get_by_role("heading", name="Your hub is running")).to_be_visible()
+    await house.axe(page)
+    await page.get_by_role("button", name="Try with a sandbox phone").click()
+    await expect(page.get_by_role("main").get_by_text("Sandbox can send and receive.")).to_be_visible()
+    await page.get_by_role("button", name="Send test text").click()
+    await expect(page.get_by_text("Delivered", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Go to the phone").click()
+    await expect(page.get_by_text("Sandbox", exact=True).nth(1)).to_be_visible()
+    await house.axe(page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_pages_of_phones_and_numbers_have_no_serious_finding(house: House, theme: Theme) -> None:
+    """Every page of the area with something on it: a phone that is well, one that is lost, texts and a batch."""
+    lost = await paired(house, "Leeds van", SHOP)
+    lost.set_battery(9, is_charging=False)
+    await paired(house, "Front desk", SECOND)
+    await house.hub.api.post(
+        "/v1/messages", json={"to": ["+447700900142", "+12025550104"], "text": "Hello", "batch_name": "Two"}
+    )
+    await lost.switch_off()
+    for size in ((1280, 800), NARROW):
+        page = await house.signed_in("/phones", size=size, theme=theme)
+        await expect(page.get_by_text("Offline", exact=True).first).to_be_visible()
+        await house.axe(page)
+        await page.get_by_role("link", name="Front desk").click()
+        await expect(page.get_by_text("SIMs and limits")).to_be_visible()
+        await house.axe(page)
+        await page.goto(f"{house.hub.url}/ui/overview")
+        await expect(page.get_by_text("Where texts are")).to_be_visible()
+        await house.axe(page)
+        for view in ("", "/people", "/browser"):
+            await page.goto(f"{house.hub.url}/ui/settings{view}")
+            await expect(page.get_by_role("main").get_by_role("heading", level=2).first).to_be_visible()
+            await house.axe(page)
