@@ -78,6 +78,7 @@ async def test_a_sandbox_phone_sends_to_nobody_answers_and_stops_when_it_is_remo
         await eventually("its folder is gone", is_gone)
 
 
+@pytest.mark.slow
 async def test_a_sandbox_phone_comes_back_with_the_hub_and_dies_with_it(tmp_path: Path) -> None:
     async with running_hub(tmp_path) as hub:
         device = await add(hub)

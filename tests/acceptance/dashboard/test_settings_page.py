@@ -46,6 +46,7 @@ async def test_a_person_is_invited_by_a_link_and_comes_in_with_their_role(house:
     await expect(max_.get_by_role("link", name="People")).to_have_count(0)
     await expect(max_.get_by_role("button", name="Save")).to_have_count(0)
 
+    house.expected("status of 403")  # what his page is told once he is not let in
     await page.get_by_role("button", name="More for Max Otieno").click()
     await page.get_by_role("menuitem", name="Do not let in").click()
     await expect(page.get_by_text("Not let in")).to_be_visible()

@@ -53,8 +53,8 @@ export const SETTINGS = {
   roles: { admin: "Admin", member: "Member", read_only: "Read only" } as Record<string, string>,
   rolesSay: {
     admin: "Everything, also people, keys and settings.",
-    member: "Reads and answers, sends, and looks after phones.",
-    read_only: "Sees everything and changes nothing.",
+    member: "Reads and sends texts, looks after conversations, sees how the phones are.",
+    read_only: "Reads texts and sees how the phones are.",
   } as Record<string, string>,
   lines: "SIMs",
   allLines: "All SIMs, also those to come",
