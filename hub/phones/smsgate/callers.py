@@ -139,7 +139,7 @@ class Callers:
                 app_version=str(told) if told is not None else None,
                 quiet_seconds=QUIET_SECONDS if session is None else None,
             )
-            await self._services.db.writer.submit(arrive, command, *command.keys())
+            await self.arrived(command)
         elif session is None and now - self._noted.get(device.id, -NOTE_SECONDS) >= NOTE_SECONDS:
             self._note(device)
         else:
@@ -147,6 +147,13 @@ class Callers:
         self._noted[device.id] = now
         if len(self._noted) > MOST_REMEMBERED:
             self._noted.clear()
+
+    async def arrived(self, command: Arrive) -> None:
+        """Mark a phone as there; its streams count under the number this gave it."""
+        session_no = await self._services.db.writer.submit(arrive, command, *command.keys())
+        session = self._sessions.live(command.device_id)
+        if session is not None:
+            session.session_no = max(session.session_no, session_no)
 
     def _note(self, device: DeviceRow) -> None:
         seen = Sighting(device.id, device.session_no, self._services.clock.now())

@@ -23,7 +23,7 @@ from hub.phones.smsgate.memory import mark_of
 from hub.phones.smsgate.settings import AppSettings
 from hub.phones.smsgate.streams import PhoneStreams
 from hub.phones.smsgate.times import write_time
-from hub.phones.smsgate.versions import of_stored
+from hub.phones.smsgate.versions import FLOOR, of_stored
 from hub.services import Services
 from hub.storage.devices_app import find_device_of, ids_of_transport
 
@@ -62,7 +62,8 @@ class Events:
         except HubError:
             phone.leave(stream)
             raise
-        phone.nudge()
+        if phone.version < FLOOR:
+            phone.nudge()  # later ones fetch by themselves when the stream opens
         return stream
 
     def _live(self, device_id: str) -> PhoneStreams | None:

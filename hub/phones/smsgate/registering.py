@@ -22,13 +22,7 @@ from hub.accounts.logins import SHORTEST_PASSWORD
 from hub.core.clock import UtcMs
 from hub.core.errors import Code, HubError
 from hub.core.ids import to_smsgate21
-from hub.devices.arrival import (
-    Arrive,
-    RememberAboutPhone,
-    arrive,
-    read_remembered,
-    remember_about_phone,
-)
+from hub.devices.arrival import Arrive, RememberAboutPhone, read_remembered, remember_about_phone
 from hub.devices.enrol import code_hash, create_enrolment
 from hub.devices.registration import Register, Registered, new_word, register, word_hash
 from hub.http import read_body
@@ -165,7 +159,7 @@ class Registering:
             quiet_seconds=None if has_stream else QUIET_SECONDS,
             sims=sims_of(body.sim_cards) if body.sim_cards else (),
         )
-        await self._services.db.writer.submit(arrive, command, *command.keys())
+        await self._callers.arrived(command)
         return no_content()
 
     async def read(self, request: Request) -> Response:

@@ -131,8 +131,10 @@ class PhoneStreams(Session):
     """All streams of one phone on this process: its session."""
 
     __slots__ = (
+        "_answers_wake_up",
         "_asked_at",
         "_clock",
+        "_empty_in_a_row",
         "_holds_all_until",
         "_is_fetching",
         "_nudged_at",
@@ -156,6 +158,9 @@ class PhoneStreams(Session):
         self._nudged_at = loop_time - UNANSWERED_SECONDS
         self._asked_at = loop_time
         self._holds_all_until = 0.0
+        self._empty_in_a_row = 0
+        """Wake-ups after which there was nothing to list."""
+        self._answers_wake_up = False
         self.on_end: Callable[[Session], None] | None = None
         """Called once, when the last stream has ended."""
         self.told: dict[str, str] = {}
@@ -208,6 +213,7 @@ class PhoneStreams(Session):
 
     def is_fetching(self) -> None:
         """It asks for its texts: what waits now will be in the list."""
+        self._answers_wake_up = self._nudged_at > self._asked_at
         self._asked_at = asyncio.get_running_loop().time()
         self._is_fetching = True
         self._wants = False
@@ -217,6 +223,12 @@ class PhoneStreams(Session):
         loop = asyncio.get_running_loop()
         self._is_fetching = False
         self._holds_all_until = 0.0
+        # What waits for a line that may not send wakes nobody up every two seconds.
+        if listing.texts:
+            self._empty_in_a_row = 0
+        elif self._answers_wake_up:
+            self._empty_in_a_row += 1
+            self._holds_all_until = loop.time() + min(2.0**self._empty_in_a_row, HOLDING_SECONDS)
         if listing.has_more:
             wait = HOLDING_SECONDS
             if listing.more_at is not None:
@@ -245,6 +257,11 @@ class PhoneStreams(Session):
                 return
             self._timer.cancel()
         self._timer = loop.call_at(at, self._wake_up)
+
+    @property
+    def wakes_in(self) -> float | None:
+        """Seconds until the phone is woken; None when it will not be."""
+        return None if self._timer is None else max(0.0, self._timer.when() - asyncio.get_running_loop().time())
 
     def _wake_up(self) -> None:
         self._timer = None

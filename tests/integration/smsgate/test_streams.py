@@ -145,3 +145,29 @@ async def test_stopping_hub_ends_the_streams(hub: AppHub) -> None:
         hub.sessions.close_all("the hub goes down")
         while (await stream.next())[0]:
             pass
+
+
+async def test_text_that_may_not_be_listed_does_not_wake_the_phone_again_and_again(
+    hub: AppHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.phones.smsgate.streams.APART_SECONDS", 0.05)
+    monkeypatch.setattr("hub.phones.smsgate.streams.GATHER_SECONDS", 0.0)
+    app = await hub.register()
+    await app.hooks()
+    await app.settings()
+    for row in hub.world.rows(Line):
+        hub.world.change(Line, row["id"], is_enabled=False)
+    async with app.stream() as stream:
+        for woken in range(2):
+            await send(hub)
+            assert (await stream.next())[0] == "MessageEnqueued"
+            assert await app.texts() == [], woken
+        phone = streams(hub, app)
+        for _ in range(20):
+            phone.nudge()
+        assert (phone.wakes_in or 0.0) >= 1.0, "each time it has to wait longer"
+        for row in hub.world.rows(Line):
+            hub.world.change(Line, row["id"], is_enabled=True)
+        assert len(await app.texts()) == 2
+        phone.nudge()
+        assert (phone.wakes_in or 0.0) < 1.0

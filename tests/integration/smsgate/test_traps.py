@@ -165,6 +165,7 @@ async def test_trap_08_more_than_fits_into_a_list_is_announced_when_states_come_
         hub.world.send(f"+49170{number:07d}")
     await app.settings()
     async with app.stream() as stream:
+        hub.dispatcher.wake(WakeDispatch(ACCOUNT))
         assert (await stream.next())[0] == "MessageEnqueued"
         listed = await app.texts()
         assert len(listed) == 100
