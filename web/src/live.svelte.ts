@@ -55,7 +55,7 @@ export function onEvent(listener: OnEvent): () => void {
   return () => events.delete(listener);
 }
 
-/** Called when the stream is back after it was lost: hints were missed, so what is shown must be read again. */
+/** Called when the stream is there, or is back after it was lost: hints were missed, so what is shown must be read again. */
 export function onBack(listener: OnBack): () => void {
   backs.add(listener);
   return () => backs.delete(listener);
@@ -97,12 +97,13 @@ export function disconnect(): void {
 
 function ready(message: MessageEvent<string>): void {
   cursor = message.lastEventId || cursor;
-  const wasLost = everConnected && !connected;
+  // Also the first time: what a page has read before may have changed before the stream was there.
+  const mayHaveMissed = !connected;
   connected = true;
   everConnected = true;
   lostAt = null;
   attempt = 0;
-  if (wasLost) backs.forEach((listener) => listener());
+  if (mayHaveMissed) backs.forEach((listener) => listener());
 }
 
 function changed(message: MessageEvent<string>): void {

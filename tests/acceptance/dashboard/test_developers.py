@@ -78,6 +78,7 @@ async def test_a_webhook_is_made_tested_paused_and_removed(house: House) -> None
     await resume.get_by_label("Drop them").check()
     await resume.get_by_role("button", name="Go on").click()
     await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    house.expected("status of 404")  # what was being read when it was removed
     await page.get_by_role("button", name="More", exact=True).click()
     await page.get_by_role("menuitem", name="Remove").click()
     await page.get_by_role("dialog").get_by_role("button", name="Remove").click()

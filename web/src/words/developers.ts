@@ -60,6 +60,7 @@ export const HOOKS = {
   resume: "Go on",
   edit: "Change",
   remove: "Remove",
+  removed: "Removed",
   rotate: "New secret",
   pausedNote: "Paused.",
   pausedMore: (n: number) => `Events are kept and wait${n > 0 ? `: ${n.toLocaleString("en")} so far` : ""}. They end after the webhook's longest age.`,
