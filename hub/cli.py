@@ -33,6 +33,8 @@ login_app = typer.Typer(help="Names and passwords for programs that know nothing
 app.add_typer(account_app, name="account")
 app.add_typer(key_app, name="key")
 app.add_typer(login_app, name="login")
+import_app = typer.Typer(help="Move in from another server.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
 app.add_typer(cli_users.app, name="user")
 app.add_typer(cli_gateways.app, name="gateway")
 app.add_typer(cli_webhooks.app, name="webhooks")
@@ -297,6 +299,38 @@ def login_delete(name: str, account: InAccount = None) -> None:
     """End a login at once."""
     answer = ask("login.delete", username=name, account=account)
     print(f"{answer['username']} no longer works.")
+
+
+@import_app.command("smsgate")
+def import_smsgate(
+    source: Annotated[
+        str, typer.Argument(help="A dump made by mysqldump, or mysql://user:password@host:port/database.")
+    ],
+    account: Annotated[
+        str | None,
+        typer.Option("--account", help="Put all users into this account; without it each gets one of its own."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    send_pending: Annotated[
+        bool,
+        typer.Option("--send-pending", help="Send what waited there; a phone that had it already may send it twice."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Users, phones, webhooks and messages of an sms-gate.app server; may be repeated, and goes on where it stopped."""
+    where = source if "://" in source else str(Path(source).resolve())
+    answer = ask("import.smsgate", source=where, account=account, is_dry=dry_run, does_send=send_pending)
+    lines = [
+        f"{what:10} " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        for what, counts in answer["counts"].items()
+    ]
+    lines += [f"  {count} × {reason}" for reason, count in answer["reasons"].items()]
+    done = (
+        "Nothing was changed."
+        if dry_run
+        else "Next: let the server's name lead to this hub (docs/adapters/dialect-smsgate.md)."
+    )
+    show(answer, as_json, "\n".join([*lines, done]))
 
 
 @app.command()

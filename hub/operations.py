@@ -148,6 +148,17 @@ async def login_delete(services: Services, username: str, account: str | None = 
     return {"id": render("login", row.id), "username": row.username}
 
 
+async def import_from_smsgate(
+    services: Services, source: str, account: str | None = None, is_dry: bool = False, does_send: bool = False
+) -> Mapping[str, Any]:
+    """`hub import smsgate SOURCE`: users, phones, webhooks and messages of a server of that kind."""
+    from hub.moving.smsgate import import_smsgate
+
+    owner = None if account is None else (await account_of(services, account)).id
+    report = await import_smsgate(services, source, owner, is_dry, does_send)
+    return {"is_dry_run": is_dry, **report.as_json()}
+
+
 async def _login_of(services: Services, username: str, account: str | None) -> LoginRow:
     owner = await account_of(services, account)
     row = await services.db.read(find_login_by_name, name_key(username))
@@ -246,6 +257,7 @@ COMMANDS: Mapping[str, Command] = {
     "user.setup": people.user_setup,
     "user.reset": people.user_reset,
     "user.disable": people.user_disable,
+    "import.smsgate": import_from_smsgate,
     "enrol": enrol,
     "device.add": device_add,
     "status": status,

@@ -31,6 +31,7 @@ from hub.storage.devices_reading import has_device
 from hub.storage.smsgate_accounts import UnsentRow, list_unsent
 from hub.webhooks.formats.smsgate import MMS_DOWNLOADED, WORDS, SmsGate
 from hub.webhooks.records import Endpoint, EndpointChanges, NewEndpoint
+from hub.webhooks.targets import check_url
 
 LONGEST_ID = 36
 LONGEST_URL = 2048
@@ -155,14 +156,14 @@ class Webhooks:
                     await self._services.webhooks.update(account_id, endpoint.id, changes)
 
     def check_url(self, url: str) -> None:
-        """https, or http to this machine or to a network the operator allowed; anything else is 400."""
+        """https, or http to this machine or to a network the operator allowed, and nothing the hub would never send to. Else 400."""
         try:
             parts = urlsplit(url)
             host = parts.hostname or ""
         except ValueError:
             raise wrong("url is not a URL") from None
         if parts.scheme.lower() == "https" or (parts.scheme.lower() == "http" and self._is_near(host)):
-            return
+            return check_url(url, self._services.webhooks.client.guard)
         raise wrong("url must start with https:// (http:// is for loopback and for networks the operator allowed)")
 
     def _is_near(self, host: str) -> bool:
