@@ -75,7 +75,7 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
 def register(tx: Tx, commands: Sequence[Register]) -> list[Done[Registered] | Refused]:
     """Let phones in, one after the other: there are few, and two may bring one word.
 
-    Refused: `token_unknown`, `token_expired`, `token_revoked`, `device_revoked`, `device_suspended`.
+    Refused: `token_unknown`, `token_used`, `token_expired`, `token_revoked`, `device_revoked`, `device_suspended`.
     """
     outcomes: list[Done[Registered] | Refused] = []
     for command in commands:
@@ -94,7 +94,7 @@ def _register(tx: Tx, command: Register) -> Done[Registered]:
         code.used_at, code.used_secret_sha256, code.device_id = tx.now, command.secret_sha256, device.id
         codes.write_enrolments(tx.conn, [code])
         word = ReturnRow(token_sha256=code.token_sha256, account_id=account_id, device_id=device.id, created_at=tx.now)
-        returns.insert_returns(tx.conn, [word])
+        returns.put_return(tx.conn, word)
         effects += (LiveHint(account_id, "enrolment", code.id),)
     sims = command.device.sims
     if not sims and known is None and command.sim_unless_told is not None:
@@ -119,6 +119,8 @@ def _place_of(tx: Tx, command: Register) -> tuple[str, DeviceRow | None, Enrolme
         raise HubError(Code.TOKEN_UNKNOWN)
     if code.revoked_at is not None:
         raise HubError(Code.TOKEN_REVOKED)
+    if code.used_at is not None:
+        raise HubError(Code.TOKEN_USED)  # another word took its place
     if tx.now >= code.expires_at:
         raise HubError(Code.TOKEN_EXPIRED)
     device = None

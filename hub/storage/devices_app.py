@@ -1,9 +1,7 @@
 """Phones whose app registers by itself: what it comes in by, and how it is found by its token."""
 
-from collections.abc import Sequence
-
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from hub.core.clock import UtcMs
 from hub.storage.devices import DEVICE, DeviceRow
@@ -29,6 +27,7 @@ _FIND_RETURN = (
     .with_for_update()
 )
 _INSERT_RETURN = insert(RETURN)
+_FORGET_RETURNS = delete(RETURN).where(RETURN.c.device_id == bindparam("b_device_id"))
 _DEVICE_COLUMNS = tuple(DEVICE.c[name] for name in DeviceRow.__struct_fields__)
 _BY_TOKEN = select(*_DEVICE_COLUMNS).where(
     DEVICE.c.secret_sha256 == bindparam("secret_sha256"), DEVICE.c.transport == bindparam("transport")
@@ -47,10 +46,11 @@ def lock_return(conn: Connection, token_sha256: str) -> ReturnRow | None:
     return None if row is None else ReturnRow(**dict(zip(_RETURN_NAMES, row, strict=True)))
 
 
-def insert_returns(conn: Connection, rows: Sequence[ReturnRow]) -> None:
-    """Store tokens phones come in by; the caller knows that they are new."""
-    if rows:
-        conn.execute(_INSERT_RETURN, [msgspec.structs.asdict(row) for row in rows])
+def put_return(conn: Connection, row: ReturnRow) -> None:
+    """Store a token that a phone came in by just now; the ones it had before are void."""
+    if row.device_id is not None:
+        conn.execute(_FORGET_RETURNS, {"b_device_id": row.device_id})
+    conn.execute(_INSERT_RETURN, msgspec.structs.asdict(row))
 
 
 def find_device_by_token(conn: Connection, transport: str, secret_sha256: str) -> DeviceRow | None:

@@ -86,7 +86,8 @@ async def test_phone_whose_token_was_made_void_returns_and_goes_on(tmp_path: Pat
         (device,) = (await here.hub.api.get("/v1/devices")).json()["items"]
         before = phone.memory.token
         answer = await here.hub.api.post(f"/v1/devices/{device['id']}/rotate")
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["type_in"] is not None
         await here.send("+14155570000", "while it is out")
         await phone.until(lambda: any("401" in line for line in phone.failures), "it is refused")
         # A 401 on anything but the registration only makes the app try again; the owner taps Offline, Online.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 from msgspec import Meta
@@ -11,7 +10,7 @@ from hub import devices
 from hub.accounts.scopes import Scope
 from hub.core.commands import HIGH, ByDevice, SendRequest
 from hub.core.errors import Code
-from hub.dialects.native_v1.enrolments import NewEnrolment, with_code
+from hub.dialects.native_v1.enrolments import NewEnrolment, make_code
 from hub.dialects.native_v1.fields import Address, Count, LineId, Model, Request, bare_or_none
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoBody, NoQuery, Operation, found
 from hub.dialects.native_v1.sending import DOOR, Taken, answered
@@ -97,13 +96,10 @@ async def rotate_device(call: Call[NoQuery, None]) -> NewEnrolment:
     the same phone, with its lines and conversations.
     """
     device_id = call.path["device_id"]
-    await call.write(
+    view = await call.write(
         devices.rotate_credentials, devices.RotateCredentials(account_id=call.account_id, device_id=device_id)
     )
-    new = devices.new_enrolment(
-        call.account_id, None, device_id=device_id, new_id=call.new_id, random=secrets.token_bytes
-    )
-    return with_code(call.services, await call.write(devices.create_enrolment, new.command), new.token)
+    return await make_code(call, None, device_id, view.transport)
 
 
 _ONE = "/v1/devices/{device_id}"

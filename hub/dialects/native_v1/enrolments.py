@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -185,20 +185,24 @@ async def create_enrolment(call: Call[NoQuery, EnrolmentToMake]) -> NewEnrolment
     `used` names the phone.
     """
     device_id = bare_or_none("device", call.body.device_id, "device_id")
-    new = (
-        new_word(
+    return await make_code(call, call.body.name, device_id, call.body.transport)
+
+
+async def make_code(call: Call[NoQuery, Any], name: str | None, device_id: str | None, transport: str) -> NewEnrolment:
+    """A code to scan, or a word to type, as the app of this transport wants it."""
+    if transport == SMSGATE:
+        new = new_word(
             call.account_id,
-            call.body.name,
-            transport=SMSGATE,
+            name,
+            transport=transport,
             device_id=device_id,
             new_id=call.new_id,
             random=secrets.token_bytes,
         )
-        if call.body.transport == SMSGATE
-        else devices.new_enrolment(
-            call.account_id, call.body.name, device_id=device_id, new_id=call.new_id, random=secrets.token_bytes
+    else:
+        new = devices.new_enrolment(
+            call.account_id, name, device_id=device_id, new_id=call.new_id, random=secrets.token_bytes
         )
-    )
     return with_code(call.services, await call.write(devices.create_enrolment, new.command), new.token)
 
 

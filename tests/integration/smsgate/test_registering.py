@@ -213,3 +213,11 @@ async def test_what_is_remembered_holds_no_secret(hub: AppHub, ids: IdSource) ->
     assert app.token not in str(device)
     assert app.answers["password"] not in str(device)
     assert set(read_remembered(device["settings"])) <= {"login", "login_id", "settings", "webhooks"}
+
+
+async def test_new_word_for_a_phone_ends_its_old_one(hub: AppHub) -> None:
+    word = hub.word()
+    app = await hub.register(word)
+    assert (await app.sign_up(hub.word(device_id=app.device_id))).status_code == 201
+    assert (await App(hub).sign_up(word)).status_code == 401
+    assert len(hub.world.rows(Device)) == 1
