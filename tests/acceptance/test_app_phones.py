@@ -37,8 +37,24 @@ async def text_in(here: AppWorld, phone: AppPhone, text: str) -> None:
     await phone.receive_text(PEER, text)
 
 
-@pytest.mark.parametrize("way", ["token", "address", "code", "login"])
-@pytest.mark.parametrize("has_streams", [True, False], ids=["streams", "asks only"])
+@pytest.mark.parametrize(
+    ("way", "has_streams"),
+    [
+        ("address", True),
+        ("token", False),
+        *(
+            pytest.param(way, has_streams, marks=pytest.mark.slow)
+            for way, has_streams in (
+                ("code", True),
+                ("login", True),
+                ("token", True),
+                ("address", False),
+                ("code", False),
+                ("login", False),
+            )
+        ),
+    ],
+)
 async def test_phone_comes_in_four_ways_and_has_a_good_day(way: str, has_streams: bool, tmp_path: Path) -> None:
     async with app_world(tmp_path) as here:
         told = await here.word(name="Workshop")
@@ -64,7 +80,14 @@ async def test_phone_comes_in_four_ways_and_has_a_good_day(way: str, has_streams
         assert {caveat["code"] for caveat in device["caveats"]} >= {"no_gap_proof", "no_acceptance"}
 
 
-@pytest.mark.parametrize("place", ["list.committed=2", "batch.after_commit=20", "batch.before_commit=20"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "list.committed=2",
+        pytest.param("batch.after_commit=20", marks=pytest.mark.slow),
+        pytest.param("batch.before_commit=20", marks=pytest.mark.slow),
+    ],
+)
 async def test_hub_killed_in_the_middle_of_a_list_loses_and_doubles_nothing(place: str, tmp_path: Path) -> None:
     async with app_world(tmp_path) as here:
         phone = await here.add_app()
@@ -113,8 +136,14 @@ async def test_posts_wait_for_a_hub_that_is_down_and_doubled_ones_are_one_event(
         assert phone.memory.dropped_posts == 0
 
 
-@pytest.mark.parametrize("offset_ms", [-2 * DAY_MS, 5 * DAY_MS, 90_000], ids=["behind", "ahead", "a little"])
-@pytest.mark.parametrize("zone", [-330, 345])
+@pytest.mark.parametrize(
+    ("offset_ms", "zone"),
+    [
+        (5 * DAY_MS, -330),
+        pytest.param(-2 * DAY_MS, 345, marks=pytest.mark.slow),
+        pytest.param(90_000, -330, marks=pytest.mark.slow),
+    ],
+)
 async def test_wrong_clocks_and_odd_zones_lose_nothing(offset_ms: int, zone: int, tmp_path: Path) -> None:
     async with app_world(tmp_path) as here:
         habits = Habits(zone_minutes=zone, writes_west_wrongly=True)
@@ -122,6 +151,7 @@ async def test_wrong_clocks_and_odd_zones_lose_nothing(offset_ms: int, zone: int
         await a_day(here, phone, 3)
 
 
+@pytest.mark.slow
 async def test_half_open_and_leaked_streams_delay_and_break_nothing(tmp_path: Path) -> None:
     async with app_world(tmp_path) as here:
         phone = await here.add_app()
@@ -134,6 +164,7 @@ async def test_half_open_and_leaked_streams_delay_and_break_nothing(tmp_path: Pa
         await a_day(here, phone, 2)
 
 
+@pytest.mark.slow
 async def test_app_killed_again_and_again_sends_each_text_once(tmp_path: Path) -> None:
     async with app_world(tmp_path) as here:
         phone = await here.add_app()
