@@ -133,6 +133,7 @@ export const COMPOSER = {
   tooLong: (n: number) => `${count(n, "segment")} is a lot. Each one is paid and paced like a text of its own.`,
   tooLongRefused: (most: number) => `This hub sends at most ${count(most, "segment")} at once.`,
   optedOut: (word: string | null, time: string) => (word ? `You cannot text this number: it sent ${word} ${time}.` : `You cannot text this number: it asked for no more texts (${time}).`),
+  today: (time: string) => `today at ${time}`,
   whatCanIDo: "What can I do?",
   outOfReach: "The hub is out of reach. Texts are kept here until it is back.",
   noLine: "No phone yet. Pair one, then texts go out.",

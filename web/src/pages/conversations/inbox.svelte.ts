@@ -20,6 +20,7 @@ let isLoaded = $state(false);
 let isBusy = $state(false);
 let problem = $state<string | null>(null);
 let counts = $state.raw<Schema["ThreadCounts"]>({ unread: 0, waiting: 0, failed: 0 });
+let people = $state.raw<ReadonlyMap<string, Thread>>(new Map());
 let asked = 0;
 let countTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -39,6 +40,10 @@ export const inbox = {
   /** Texts that hold what is searched for. */
   get hits(): readonly Message[] {
     return hits;
+  },
+  /** Whose a found text is, as far as it was read. */
+  threadOf(peer: string): Thread | undefined {
+    return people.get(peer);
   },
   get hasMore() {
     return next !== null;
@@ -85,6 +90,7 @@ async function load(limit = PAGE): Promise<void> {
     items = page.items;
     next = page.next_cursor;
     hits = found?.items.filter((message) => message.conversation_id !== null) ?? [];
+    void readPeople(mine);
     problem = null;
     isLoaded = true;
   } catch (error) {
@@ -92,6 +98,13 @@ async function load(limit = PAGE): Promise<void> {
   } finally {
     if (mine === asked) isBusy = false;
   }
+}
+
+/** Found texts are shown with the names of those they are with. */
+async function readPeople(mine: number): Promise<void> {
+  const unknown = new Map(hits.map((message) => [message.peer, message.conversation_id]));
+  const read = await Promise.all([...unknown.values()].map((id) => api.get<Thread>(`/v1/threads/${id}`).catch(() => null)));
+  if (mine === asked) people = new Map(read.filter((thread) => thread !== null).map((thread) => [thread.peer, thread]));
 }
 
 export async function more(): Promise<void> {
