@@ -1,49 +1,59 @@
 """All measurements one after another, and one table: `make bench`, or `python -m bench [NAME …]` for some of them.
 
-Each is a program of its own (`python -m bench.accept`), so that none measures what another left in memory.
+Each is a program of its own (`python -m bench.accept`), so that none measures what another left in memory. A whole run also writes
+`bench/out/latest.json`: by measurement `ours`, `base`, `ratio` and `unit`. Where a ratio was taken by rate and by CPU, the lower counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
-from bench.processes import ROOT
+import psycopg
+from sqlalchemy.engine import make_url
+
+from bench.outcome import LATEST, told, write
+from bench.processes import LOAD_CORE, ROOT
+from tests.databases import server_binaries, throw_away_cluster
+
+DURABLE = {"shared_buffers": "512MB", "max_connections": "60", "listen_addresses": "", "log_min_messages": "fatal"}
+"""Settings of the server that is measured: unlike the one of the tests, it syncs."""
 
 
 class Measurement(NamedTuple):
-    """One program and the number of its output that counts."""
+    """One program, and the bounds of what it finds."""
 
-    name: str
+    key: str
     module: str
-    arguments: tuple[str, ...]
-    pattern: str
-    """Finds the number in the program's output; its last match counts."""
     must: float
     goal: float
     is_most: bool = False
     """The number is to be at most this, instead of at least."""
+    needs_postgresql: bool = False
 
 
 MEASUREMENTS = (
-    Measurement("accept", "accept", (), r"^accept on SQLite: ([\d.]+)", 0.35, 0.50),
-    Measurement("accept, by cpu", "accept", (), r"^accept by cpu: ([\d.]+)", 0.35, 0.50),
-    Measurement("full loop", "full_loop", (), r"^full loop.*: ([\d.]+) of", 0.50, 0.70),
-    Measurement("full loop, by cpu", "full_loop", (), r"^full loop by cpu: ([\d.]+)", 0.50, 0.70),
-    Measurement("twilio's door, of ours", "doors", (), r"^accept by twilio: ([\d.]+)", 0.60, 0.80),
-    Measurement("webhook dispatch", "webhook_dispatch", (), r"^webhook dispatch.*: ([\d.]+) of", 0.45, 0.60),
-    Measurement("beside a dead endpoint", "webhook_dispatch", (), r"^beside an endpoint.*: ([\d.]+) of", 0.90, 0.95),
-    Measurement("KiB per idle phone", "phones_idle", (), r"idle phones: ([\d.]+) KiB", 48, 32, is_most=True),
-    Measurement("handshakes", "phones_reconnect", (), r"^reconnect: .* bare: ([\d.]+)", 0.40, 0.60),
+    Measurement("accept_sqlite", "accept", 0.35, 0.50),
+    Measurement("accept_postgresql", "accept", 0.35, 0.55, needs_postgresql=True),
+    Measurement("full_loop", "full_loop", 0.50, 0.70),
+    Measurement("full_loop_postgresql", "full_loop", 0.50, 0.70, needs_postgresql=True),
+    Measurement("door_twilio", "doors", 0.60, 0.80),
+    Measurement("webhook_dispatch", "webhook_dispatch", 0.45, 0.60),
+    Measurement("beside_a_black_hole", "webhook_dispatch", 0.90, 0.95),
+    Measurement("phone_kib", "phones_idle", 48, 32, is_most=True),
+    Measurement("handshakes", "phones_reconnect", 0.40, 0.60),
+    Measurement("claim_growth", "storage_size", 1.30, 1.20, is_most=True),
+    Measurement("accept_growth", "storage_size", 0.80, 0.90),
 )
 
 
-def measured(module: str, arguments: Sequence[str]) -> str:
-    """Run a program, pass on what it prints, and return it. Raises `SystemExit` when it fails."""
+def measured(module: str, arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Run a program, pass on what it prints, and return what it found. Raises `SystemExit` when it fails."""
     print(f"\n== python -m bench.{module} {' '.join(arguments)}", flush=True)
     lines = []
     with subprocess.Popen(
@@ -55,40 +65,72 @@ def measured(module: str, arguments: Sequence[str]) -> str:
             lines.append(line)
     if child.returncode:
         raise SystemExit(f"bench.{module} failed")
-    return "".join(lines)
+    return told("".join(lines))
 
 
-def row(one: Measurement, output: str) -> str:
+def row(one: Measurement, found: dict[str, Any]) -> str:
     """One row of the table."""
-    found = re.findall(one.pattern, output, re.MULTILINE)
-    if not found:
-        raise SystemExit(f"bench.{one.module} printed no result like {one.pattern!r}")
-    value = float(found[-1])
+    value = found["ours"] if one.key == "phone_kib" else found["ratio"]
     verdict = "goal" if _holds(one, value, one.goal) else "must" if _holds(one, value, one.must) else "MISSED"
     sign = "<=" if one.is_most else ">="
-    return f"{one.name:24} {value:>8.2f}   {sign} {one.must:<6g} {sign} {one.goal:<6g} {verdict}"
+    ratios = "  ".join(f"{name.removeprefix('by_')} {ratio:.2f}" for name, ratio in found.items() if name[:3] == "by_")
+    return f"{one.key:22} {value:>7.2f}   {sign} {one.must:<6g} {sign} {one.goal:<6g} {verdict:7} {ratios}"
 
 
 def _holds(one: Measurement, value: float, bound: float) -> bool:
     return value <= bound if one.is_most else value >= bound
 
 
+@contextmanager
+def postgresql(url: str) -> Iterator[str | None]:
+    """The URL of a server to make databases on: the one given, else one of our own beside the load; None without either."""
+    binaries = server_binaries()
+    if url or binaries is None:
+        yield url or None
+        return
+    os.sched_setaffinity(0, {int(LOAD_CORE)})  # the server inherits it, and leaves the other core to the hub
+    with throw_away_cluster(binaries, DURABLE) as own:
+        yield own
+
+
+def new_database(server: str, name: str) -> str:
+    """An empty database on the server; its URL."""
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]
+        conn.execute(f"create database {name}")  # type: ignore[arg-type]
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="modules of bench, such as accept (default: all)")
-    wanted = parser.parse_args().names
+    parser.add_argument(
+        "--postgresql", default="", help="a server where databases may be made (default: one of its own)"
+    )
+    parser.add_argument("--many", default="10000000", help="stored texts for claim_growth and accept_growth")
+    options = parser.parse_args()
     known = {one.module for one in MEASUREMENTS}
-    if unknown := set(wanted) - known:
+    if unknown := set(options.names) - known:
         parser.error(f"no measurement {', '.join(sorted(unknown))}; there is {', '.join(sorted(known))}")
-    chosen = [one for one in MEASUREMENTS if not wanted or one.module in wanted]
-    outputs: dict[str, str] = {}
+    chosen = [one for one in MEASUREMENTS if not options.names or one.module in options.names]
+    outcomes: dict[str, dict[str, Any]] = {}
+    with postgresql(options.postgresql) as server:
+        for one in chosen:
+            if one.key not in outcomes and (server or not one.needs_postgresql):
+                outcomes |= measured(one.module, _arguments(one, server, options.many))
+    print(f"\n{'measurement':22} {'result':>7}   {'must':9} {'goal':9}")
     for one in chosen:
-        if one.module not in outputs:
-            outputs[one.module] = measured(one.module, one.arguments)
-    print(f"\n{'measurement':24} {'result':>8}   {'must':9} {'goal':9}")
-    for one in chosen:
-        print(row(one, outputs[one.module]))
+        print(row(one, outcomes[one.key]) if one.key in outcomes else f"{one.key:22} not measured: no PostgreSQL")
+    if not options.names:
+        write(outcomes)
+        print(f"\nwritten to {LATEST.relative_to(ROOT)}")
+
+
+def _arguments(one: Measurement, server: str | None, many: str) -> list[str]:
+    if one.module == "storage_size":
+        return ["--many", many]
+    return ["--database", new_database(server, f"bench_{one.module}")] if server and one.needs_postgresql else []
 
 
 if __name__ == "__main__":

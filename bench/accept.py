@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+from bench.outcome import tell
 from bench.processes import LOAD_CORE, ROOT, SERVER_CORE, cpu_seconds, pinned, process, running_hub, wait_until_up
 
 BODY = {"to": "+15551234567", "text": "Hello, your verification code is 123456. Do not share it."}
@@ -63,11 +64,13 @@ def main(arguments: list[str] | None = None) -> None:
                     f"round {turn + 1} {name:10} {run['rate']:8.0f}/s  {cost:6.1f} us cpu  p99 {run['p99_ms']:.1f} ms",
                     flush=True,
                 )
-    ratio = statistics.median(rates["hub"]) / statistics.median(rates["bare echo"])
+    ours, base = statistics.median(rates["hub"]), statistics.median(rates["bare echo"])
+    ratio = ours / base
     by_cpu = statistics.median(costs["bare echo"]) / statistics.median(costs["hub"])
     where = "PostgreSQL" if options.database else "SQLite"
     print(f"accept on {where}: {ratio:.2f} of a bare echo (cores: {os.cpu_count()}, server held to one)")
     print(f"accept by cpu: {by_cpu:.2f}, which is what counts while other programs take the cores")
+    tell(f"accept_{where.lower()}", ours, base, "texts/s", by_rate=ratio, by_cpu=by_cpu)
 
 
 if __name__ == "__main__":

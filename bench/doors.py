@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from bench.accept import BODY
+from bench.outcome import tell
 from bench.processes import LOAD_CORE, ROOT, cpu_seconds, pinned, running_hub
 
 PORT = 18702
@@ -93,9 +94,10 @@ def main() -> None:
                 costs[door.name].append((cpu_seconds(hub) - before) / run["answers"] * 1e6)
     native = every[0].name
     for door in every[1:]:
-        ratio = statistics.median(rates[door.name]) / statistics.median(rates[native])
+        ours, base = statistics.median(rates[door.name]), statistics.median(rates[native])
         by_cpu = statistics.median(costs[native]) / statistics.median(costs[door.name])
-        print(f"accept by {door.name}: {ratio:.2f} of {native} by rate, {by_cpu:.2f} by cpu")
+        print(f"accept by {door.name}: {ours / base:.2f} of {native} by rate, {by_cpu:.2f} by cpu")
+        tell(f"door_{door.name}", ours, base, "texts/s", by_rate=ours / base, by_cpu=by_cpu)
 
 
 if __name__ == "__main__":

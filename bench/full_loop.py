@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.loop_load import call
+from bench.outcome import tell
 from bench.processes import LOAD_CORE, ROOT, SERVER_CORE, cpu_seconds, pinned, process, running_hub, wait_until_up
 
 RECEIVER = 18713
@@ -115,10 +116,13 @@ def main(arguments: list[str] | None = None) -> None:
                             f"({result['without_hooks']:.0f} before webhooks)  {cost:6.0f} us cpu",
                             flush=True,
                         )
-    ratio = statistics.median(sides[1].rates) / statistics.median(sides[0].rates)
+    base, ours = (statistics.median(side.rates) for side in sides)
+    ratio = ours / base
     by_cpu = statistics.median(sides[0].costs) / statistics.median(sides[1].costs)
     print(f"full loop, {options.phones} phones: {ratio:.2f} of the reference loop")
     print(f"full loop by cpu: {by_cpu:.2f}, which is what counts while other programs take the cores")
+    key = "full_loop_postgresql" if options.database else "full_loop"
+    tell(key, ours, base, "texts/s", by_rate=ratio, by_cpu=by_cpu)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import psutil
 import uvloop
 
+from bench.outcome import tell
 from bench.phones_enrolled import (
     BareSocket,
     Enrolled,
@@ -91,6 +92,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     result = measure(options.phones, options.database)
     print(f"{options.phones} idle phones: {result['ours']} KiB each; bare websockets {result['base']} KiB (goal: 32)")
+    ours, base = float(result["ours"]), float(result["base"])
+    tell("phone_kib", ours, base, "KiB/phone", by_memory=ours / base)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, insert, text, update
 
+from bench.outcome import tell
 from bench.storage_writer import Row, make_rows
 from hub.clock import SystemClock
 from hub.core.ids import IdSource
@@ -116,14 +117,15 @@ class Side:
         self._db.close()
 
 
-def report(name: str, few: Sequence[float], many: Sequence[float]) -> None:
-    """One line of the result."""
+def report(name: str, few: Sequence[float], many: Sequence[float]) -> tuple[float, float]:
+    """One line of the result; returns the medians, in milliseconds."""
     medians = statistics.median(few), statistics.median(many)
     means = statistics.fmean(few), statistics.fmean(many)
     print(
         f"{name:24} median {medians[0] * 1e3:7.2f} → {medians[1] * 1e3:7.2f} ms ({medians[1] / medians[0]:.2f})   "
         f"mean {means[0] * 1e3:7.2f} → {means[1] * 1e3:7.2f} ms ({means[1] / means[0]:.2f})"
     )
+    return medians[0] * 1e3, medians[1] * 1e3
 
 
 def main() -> None:
@@ -140,8 +142,10 @@ def main() -> None:
         for _ in range(options.rounds):
             few.round()
             many.round()
-        report("claim 160, 20 lines", few.claims, many.claims)
-        report("insert 40", few.inserts, many.inserts)
+        small, large = report("claim 160, 20 lines", few.claims, many.claims)
+        tell("claim_growth", large, small, "ms for 160", by_median=large / small)
+        small, large = report("insert 40", few.inserts, many.inserts)
+        tell("accept_growth", 40e3 / large, 40e3 / small, "texts/s", by_median=small / large)
         few.close()
         many.close()
 

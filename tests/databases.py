@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def server_binaries() -> Path | None:
 
 
 @contextmanager
-def throw_away_cluster(binaries: Path) -> Iterator[str]:
+def throw_away_cluster(binaries: Path, settings: Mapping[str, str] = SERVER_SETTINGS) -> Iterator[str]:
     """Start a PostgreSQL server of our own; yields the URL of its `postgres` database."""
     user = "postgres" if os.geteuid() == 0 else None
     directory = Path(tempfile.mkdtemp(prefix="hub-pg-"))
@@ -67,9 +67,9 @@ def throw_away_cluster(binaries: Path) -> Iterator[str]:
         initdb = [str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8"]
         initdb += ["--no-locale", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, **run_as)
-        settings = [part for name, value in SERVER_SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         server = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", directory, *settings],
+            [binaries / "postgres", "-D", data, "-k", directory, *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             preexec_fn=_end_with_parent,

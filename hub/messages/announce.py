@@ -1,5 +1,7 @@
 """Customer events about messages: what is told of a message when it moved, in the customer's words."""
 
+from typing import TypeAlias
+
 import msgspec
 
 from hub.core import results
@@ -9,15 +11,16 @@ from hub.core.events import Data, EventType, MessageData
 from hub.core.ids import Kind, render
 from hub.messages.known_segments import letters_of
 from hub.storage.messages import MessageRow
-from hub.storage.messages_lines import LineRow
+from hub.storage.messages_lines import LineFace, LineRow
 from hub.webhooks.outbox import NewEvent
 
+_Line: TypeAlias = LineFace | LineRow
 _CALLBACK = msgspec.json.Decoder(CallbackTarget)
 _METADATA = msgspec.json.Decoder(dict[str, str])
 
 
 def message_event(
-    event_id: str, type_: EventType, row: MessageRow, line: LineRow | None, at: UtcMs, occurred_at: UtcMs | None = None
+    event_id: str, type_: EventType, row: MessageRow, line: _Line | None, at: UtcMs, occurred_at: UtcMs | None = None
 ) -> NewEvent:
     """The event that an outbound message came into its present state at `at` (hub), `occurred_at` (phone)."""
     return new_event(event_id, type_, row, _message_data(row, line, occurred_at or at), occurred_at or at)
@@ -41,7 +44,7 @@ def new_event(event_id: str, type_: EventType, row: MessageRow, data: Data, occu
     )
 
 
-def _message_data(row: MessageRow, line: LineRow | None, changed_at: UtcMs) -> MessageData:
+def _message_data(row: MessageRow, line: _Line | None, changed_at: UtcMs) -> MessageData:
     return MessageData(
         id=render("message", row.id),
         status=row.state,

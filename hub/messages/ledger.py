@@ -29,7 +29,7 @@ from hub.messages.threads import conversation_id
 from hub.storage import messages as stored
 from hub.storage.facts import find_fact
 from hub.storage.messages import Hop, MessageRow
-from hub.storage.messages_lines import LineRow, lines_by_id, settings_of
+from hub.storage.messages_lines import LineFace, faces_of, settings_of
 from hub.storage.timeline import line_of_offer
 from hub.storage.transaction import Tx
 from hub.storage.usage import add_usage
@@ -297,10 +297,10 @@ class Ledger:
             return ()
         rows = [row for row, _, _ in self._announced]
         accounts, line_ids = {row.account_id for row in rows}, {row.line_id for row in rows if row.line_id}
-        lines = lines_by_id(self.tx.conn, accounts, line_ids)
+        lines = faces_of(self.tx.conn, accounts, line_ids)
         return publish(self.tx, [self._event(row, event, at, lines) for row, event, at in self._announced])
 
-    def _event(self, row: MessageRow, event: EventType, at: UtcMs, lines: dict[str, LineRow]) -> NewEvent:
+    def _event(self, row: MessageRow, event: EventType, at: UtcMs, lines: dict[str, LineFace]) -> NewEvent:
         return message_event(self.tx.new_id(), event, row, lines.get(row.line_id or ""), self.tx.now, at)
 
 

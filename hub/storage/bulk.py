@@ -34,14 +34,15 @@ class BulkInsert:
         `on_conflict` is that clause, as both databases write it: `on conflict (id) do update set n = t.n + excluded.n`.
         """
         _require(table, (*columns, *literals))
-        self._rows = _Rows(table, columns)
+        self._rows = Document(table, columns)
         names = ", ".join((*columns, *literals))
         into = f"insert into {table.name} ({names})"
         values = ", ".join((*"?" * len(columns), *literals.values()))
         self._sqlite = f"{into} values ({values}) {on_conflict}"
         self._one_each = self._sqlite.replace("?", "%s")
         chosen = ", ".join((*columns, *literals.values()))
-        self._document = f"{into} select {chosen} from {self._rows.given} {on_conflict}"
+        given = f"json_to_recordset(%s::json) as given({self._rows.typed})"
+        self._document = f"{into} select {chosen} from {given} {on_conflict}"
         self._has_bytes = any(isinstance(table.c[name].type, LargeBinary) for name in columns)
 
     def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -53,7 +54,7 @@ class BulkInsert:
         elif self._has_bytes:
             conn.exec_driver_sql(self._one_each, list(rows))
         else:
-            conn.exec_driver_sql(self._document, self._rows.document(rows))
+            conn.exec_driver_sql(self._document, (self._rows.of(rows),))
 
 
 class BulkUpdate:
@@ -62,12 +63,13 @@ class BulkUpdate:
     def __init__(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> None:
         """A row given to `run` has the values of `columns`, then those of `keys`; no key stands twice in one run."""
         _require(table, (*columns, *keys))
-        self._rows = _Rows(table, (*columns, *keys))
+        self._rows = Document(table, (*columns, *keys))
         changes = ", ".join(f"{name} = ?" for name in columns)
         self._sqlite = f"update {table.name} set {changes} where {' and '.join(f'{key} = ?' for key in keys)}"
         changes = ", ".join(f"{name} = given.{name}" for name in columns)
+        given = f"json_to_recordset(%s::json) as given({self._rows.typed})"
         where = " and ".join(f"{table.name}.{key} = given.{key}" for key in keys)
-        self._document = f"update {table.name} set {changes} from {self._rows.given} where {where}"
+        self._document = f"update {table.name} set {changes} from {given} where {where}"
 
     def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows that are there already."""
@@ -76,20 +78,20 @@ class BulkUpdate:
         if conn.dialect.name == "sqlite":
             conn.exec_driver_sql(self._sqlite, list(rows))
         else:
-            conn.exec_driver_sql(self._document, self._rows.document(rows))
+            conn.exec_driver_sql(self._document, (self._rows.of(rows),))
 
 
-class _Rows:
-    """Rows as one JSON document, for PostgreSQL."""
+class Document:
+    """Rows of a table as one JSON document, for PostgreSQL."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
         self._columns = tuple(columns)
-        typed = ", ".join(f"{name} {_json_type(table.c[name])}" for name in columns)
-        self.given = f"json_to_recordset(%s::json) as given({typed})"
+        self.typed = ", ".join(f"{name} {_json_type(table.c[name])}" for name in columns)
+        """The columns with their types, as `json_to_recordset` wants them."""
 
-    def document(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str]:
-        """The one parameter of a statement that reads `given`."""
-        return (_encoder.encode([dict(zip(self._columns, row, strict=True)) for row in rows]).decode(),)
+    def of(self, rows: Sequence[tuple[Any, ...]]) -> str:
+        """The document, for rows with one value per column in their order."""
+        return _encoder.encode([dict(zip(self._columns, row, strict=True)) for row in rows]).decode()
 
 
 def _require(table: Table, names: Sequence[str]) -> None:

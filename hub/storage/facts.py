@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.storage.schema.accounts import HubFact
@@ -15,9 +15,12 @@ FactName = Literal["hub_epoch", "hold", "restored_at"]
 _FACT = table_of(HubFact)
 
 
+_FIND = select(_FACT.c.value).where(_FACT.c.name == bindparam("name"))
+
+
 def find_fact(conn: Connection, name: FactName) -> str | None:
     """The fact's value, None when it is not there."""
-    value: str | None = conn.execute(select(_FACT.c.value).where(_FACT.c.name == name)).scalar_one_or_none()
+    value: str | None = conn.execute(_FIND, {"name": name}).scalar_one_or_none()
     return value
 
 

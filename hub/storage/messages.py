@@ -120,7 +120,7 @@ _INSERT_ACCEPTED = BulkInsert(MESSAGE, _ACCEPTED, literals={"submission": "0", "
 
 def lock_messages(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> list[MessageRow]:
     """The messages with these ids that belong to these accounts, locked until the transaction ends, in id order."""
-    rows = conn.execute(_LOCK, {"account_ids": sorted(account_ids), "ids": sorted(ids)})
+    rows = conn.execute(_LOCK, {"account_ids": sorted(account_ids), "ids": sorted(ids)}).all()
     return [MessageRow(*row) for row in rows]
 
 

@@ -4,11 +4,11 @@ Accounts with thousands of phones are normal. What names no line is offered a sa
 accepting a text costs the same with 5 phones and with 5,000; what names one reads that one.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
+from sqlalchemy import Connection, CursorResult, Select, bindparam, func, or_, select, update
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
@@ -61,6 +61,13 @@ class LineRow(msgspec.Struct, frozen=True):
     """What the account has decided, as JSON: whoever chooses a line needs it, and asks only once so."""
 
 
+class LineFace(NamedTuple):
+    """What customers are told of a line beside its id."""
+
+    number: str | None
+    slot: int | None
+
+
 _LINE_FIELDS = LineRow.__struct_fields__[:19]
 _COLUMNS = (
     *(LINE.c[name] for name in _LINE_FIELDS),
@@ -84,6 +91,9 @@ _LINES: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(LINE.c.remove
 
 _BY_ID = _LINES.where(one_of(LINE.c.id, texts("ids")), one_of(LINE.c.account_id, texts("account_ids"))).order_by(
     LINE.c.id
+)
+_FACES = select(LINE.c.id, LINE.c.number, LINE.c.slot).where(
+    one_of(LINE.c.id, texts("ids")), one_of(LINE.c.account_id, texts("account_ids")), LINE.c.removed_at.is_(None)
 )
 _BY_DEVICE = _LINES.where(
     one_of(LINE.c.device_id, texts("device_ids")), one_of(LINE.c.account_id, texts("account_ids"))
@@ -129,8 +139,9 @@ _MARK_ABSENT = (
 )
 
 
-def _rows(found: Iterable[Any]) -> list[LineRow]:
-    return [LineRow(*row) for row in found]
+def _rows(found: CursorResult[Any]) -> list[LineRow]:
+    rows: Sequence[Any] = found.all()
+    return [LineRow(*row) for row in rows]
 
 
 def lines_by_id(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> dict[str, LineRow]:
@@ -139,6 +150,14 @@ def lines_by_id(conn: Connection, account_ids: Collection[str], ids: Collection[
         return {}
     given = {"account_ids": sorted(account_ids), "ids": sorted(ids)}
     return {row.id: row for row in _rows(conn.execute(_BY_ID, given))}
+
+
+def faces_of(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> dict[str, LineFace]:
+    """Number and slot of these lines of these accounts, without all that a choice among them would want."""
+    if not ids:
+        return {}
+    rows = conn.execute(_FACES, {"account_ids": sorted(account_ids), "ids": sorted(ids)}).all()
+    return {row[0]: LineFace(row[1], row[2]) for row in rows}
 
 
 def lines_in_devices(conn: Connection, account_ids: Collection[str], device_ids: Collection[str]) -> list[LineRow]:

@@ -56,7 +56,7 @@ def claim(tx: Tx, line_ids: Collection[str], most: int) -> dict[str, list[Messag
     ids = sorted(line_ids)
     given = {"line_ids": ids_for(tx, ids), "most": most, "now": tx.now}
     claimed: dict[str, list[MessageRow]] = {}
-    for row in tx.conn.execute(_CLAIM_SQLITE if tx.dialect == "sqlite" else _CLAIM_POSTGRESQL, given):
+    for row in tx.conn.execute(_CLAIM_SQLITE if tx.dialect == "sqlite" else _CLAIM_POSTGRESQL, given).all():
         message = MessageRow(*row)
         claimed.setdefault(message.line_id or "", []).append(message)
     return claimed

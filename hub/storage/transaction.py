@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+import msgspec
 from sqlalchemy import Connection
 
 from hub.core.clock import UtcMs
@@ -32,16 +33,14 @@ class Tx:
     """For rows whose id no caller needs to know beforehand (events, timeline, gaps)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done(Generic[R]):
+class Done(msgspec.Struct, Generic[R], frozen=True):
     """The command took effect; `effects` run once the commit is on disk."""
 
     value: R
     effects: tuple[Effect, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The command changed nothing; its caller gets the error, its neighbours in the batch do not notice."""
 
     error: HubError

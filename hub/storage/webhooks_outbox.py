@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.storage.bulk import BulkInsert
+from hub.storage.bulk import BulkInsert, Document
 from hub.storage.schema.webhooks import WebhookEndpoint, WebhookEvent, WebhookLane
 from hub.storage.transaction import DialectName, Tx
 from hub.storage.types import table_of
@@ -32,7 +32,6 @@ EVENT_COLUMNS = (
 )
 """What `insert_events` is given of each event, in this order."""
 
-_NUMBERS = frozenset({"occurred_at", "created_at"})
 _HAS = {"sqlite": "instr({0}, '\"' || {1} || '\"') > 0", "postgresql": "strpos({0}, '\"' || {1} || '\"') > 0"}
 _PREFIXES = {
     "sqlite": "select 1 from json_each(ep.peer_prefixes) p where substr(ev.peer, 1, length(p.value)) = p.value",
@@ -81,13 +80,14 @@ _FAN_OUT_SQLITE = text(
 )
 
 
-_ARRAYS = ", ".join(f"cast(:{name} as {'bigint' if name in _NUMBERS else 'text'}[])" for name in EVENT_COLUMNS)
+_DOCUMENT = Document(table_of(WebhookEvent), EVENT_COLUMNS)
 # Both tables in one round trip. The order by place makes the numbers rise in the order of the batch.
 _STORE_POSTGRESQL = text(
     f"""with ev as (
   insert into wh_event ({", ".join(EVENT_COLUMNS)}, txid)
   select {", ".join(EVENT_COLUMNS)}, pg_current_xact_id()::text::bigint
-  from unnest({_ARRAYS}) with ordinality as u({", ".join(EVENT_COLUMNS)}, place) order by place
+  from rows from (json_to_recordset(cast(:events as json)) as ({_DOCUMENT.typed})) with ordinality
+    as u({", ".join(EVENT_COLUMNS)}, place) order by place
   returning *)
 {_fan_out("postgresql", "ev")}"""
 )
@@ -96,10 +96,7 @@ _STORE_POSTGRESQL = text(
 def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
     """Store events (`EVENT_COLUMNS`) and a delivery for each endpoint that wants them; how many deliveries that made."""
     if tx.dialect == "postgresql":
-        columns: dict[str, Any] = {
-            name: list(values) for name, values in zip(EVENT_COLUMNS, zip(*rows, strict=True), strict=True)
-        }
-        return tx.conn.execute(_STORE_POSTGRESQL, {**columns, "now": tx.now}).rowcount
+        return tx.conn.execute(_STORE_POSTGRESQL, {"events": _DOCUMENT.of(rows), "now": tx.now}).rowcount
     _INSERT_EVENTS.run(tx.conn, rows)
     return tx.conn.execute(_FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now}).rowcount
 

@@ -44,7 +44,9 @@ log = get_logger("webhooks")
 LOOK_SECONDS = 0.25
 """Wake-ups may be lost; this may not."""
 SPACING_SECONDS = 0.002
-"""Between two looks: hints come in crowds."""
+"""Between two looks while a lane has room for more of what is known to wait."""
+HINT_SPACING_SECONDS = 0.010
+"""Between two looks that only follow hints: these come with every commit, and a look costs as much as ten tries."""
 VERSIONS_SECONDS = 1.0
 """How often it is checked whether endpoints were changed: hints of that may be lost too."""
 FAULT_PAUSE_MS = 10_000
@@ -128,9 +130,11 @@ class Deliverer:
                 await self._woken.wait()
         except TimeoutError:
             self._is_complete = True
-        spacing = SPACING_SECONDS - (time.monotonic() - self._looked_at)
-        if spacing > 0:
-            await asyncio.sleep(spacing)
+        is_hungry = any(lane.has_more and lane.room() > 0 for lane in self._keeper.lanes.values())
+        spacing = SPACING_SECONDS if is_hungry else HINT_SPACING_SECONDS
+        rest = self._looked_at + spacing - time.monotonic()
+        if rest > 0:
+            await asyncio.sleep(rest)
         self._woken.clear()
 
     async def _look_once(self) -> None:

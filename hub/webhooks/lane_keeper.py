@@ -169,7 +169,7 @@ class LaneKeeper:
             rate=_rate(endpoint),
             last_used=time.monotonic(),
         )
-        lane.written = lane.memory()
+        lane.written = lane.standing()
         if lane.careful_until:
             log.warning("a webhook lane was left by a crash again and again; it is watched", endpoint=lane.id)
         return lane

@@ -15,13 +15,14 @@ whatever is known here is left out of what is fetched.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import msgspec
 
 from hub.core.clock import UtcMs
 from hub.storage.webhooks_due import Due
 from hub.storage.webhooks_outcomes import HELD, LaneMemory, Parked
-from hub.webhooks.breaker import Breaker
+from hub.webhooks.breaker import Breaker, BreakerState
 from hub.webhooks.client import Sender
 from hub.webhooks.health import Health
 from hub.webhooks.opened import OpenEndpoint
@@ -32,6 +33,8 @@ HELD_AHEAD_MS = 1_000
 RECENT = 32
 SLOW_MS = 2_000
 MOST_BEHIND = 512
+
+Standing: TypeAlias = tuple[UtcMs, BreakerState, Health]
 
 
 @dataclass(eq=False, slots=True)
@@ -61,8 +64,8 @@ class Lane:
     last_used: float = 0.0
     """On the machine's monotonic clock, as `sampled_at`: when a receiver's clock was last looked at."""
     sampled_at: float = 0.0
-    written: LaneMemory | None = None
-    """What was last written of its memory."""
+    written: Standing | None = None
+    """What its memory was made of when that was last written."""
     after_key: str = ""
     probe_turn: int = 0
     ready: tuple[deque[Due], deque[Due]] = field(default_factory=lambda: (deque(), deque()))
@@ -231,6 +234,10 @@ class Lane:
         """The outcomes are committed."""
         for delivery_id in delivery_ids:
             self.unrecorded.pop(delivery_id, None)
+
+    def standing(self) -> Standing:
+        """What `memory` is made of: compared after each try, and spelled out only when something in it has changed."""
+        return (self.paused_until, self.breaker.state, self.health)
 
     def memory(self) -> LaneMemory:
         """What has to outlive this process."""

@@ -67,10 +67,10 @@ class Settler:
             self._failed(lane, due, answer, attempt, started_at, now, is_probe)
         if answer.status is not None:
             self._sample_clock(lane, answer)
-        memory = lane.memory()
-        if memory != lane.written:
-            lane.written = memory
-            self._recorder.memory(lane, memory)
+        standing = lane.standing()
+        if standing != lane.written:
+            lane.written = standing
+            self._recorder.memory(lane, lane.memory())
 
     def end(self, lane: Lane, due: Due, state: int, why: Why) -> None:
         """End a delivery that is in flight without sending it."""

@@ -43,7 +43,9 @@ from hub.services import Services
 log = get_logger("phones.socket")
 
 SEND_SECONDS = 20.0
-"""How long one frame may wait for room in the phone's connection."""
+"""How long one frame may wait for room in the phone's connection, give or take `RENEW_SECONDS`."""
+RENEW_SECONDS = 1.0
+"""How often the deadline is moved on while frames leave: a timer for each frame costs as much as the frame."""
 GOODBYE_SECONDS = 5.0
 
 
@@ -175,17 +177,15 @@ class SocketSession(NativeSession):
             self._flushing = asyncio.get_running_loop().create_task(self._flush())
 
     async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            while self.outbox and self.ending is None:
-                frame = self.outbox.popleft()
-                if type(frame) is Ack:
-                    failpoint("event.before_ack")
-                elif type(frame) is Go:
-                    failpoint("bind.committed")
-                async with asyncio.timeout(SEND_SECONDS):
-                    await self._send({"type": "websocket.send", "text": encode(frame)})
-                if type(frame) is Go:
-                    failpoint("go.sent")
+            async with asyncio.timeout(SEND_SECONDS) as patience:
+                renew_at = loop.time() + RENEW_SECONDS
+                while self.outbox and self.ending is None:
+                    await self._say_next()
+                    if (now := loop.time()) >= renew_at:
+                        renew_at = now + RENEW_SECONDS
+                        patience.reschedule(now + SEND_SECONDS)
         except TimeoutError:
             log.warning("cut a phone that stopped reading", device=self.device_id, waiting=len(self.outbox))
             self.end(TOO_SLOW, "a frame could not be sent in time")
@@ -196,6 +196,16 @@ class SocketSession(NativeSession):
             self.end(HUB_ERROR, "a frame could not be written")
         finally:
             self._flushing = None
+
+    async def _say_next(self) -> None:
+        frame = self.outbox.popleft()
+        if type(frame) is Ack:
+            failpoint("event.before_ack")
+        elif type(frame) is Go:
+            failpoint("bind.committed")
+        await self._send({"type": "websocket.send", "text": encode(frame)})
+        if type(frame) is Go:
+            failpoint("go.sent")
 
     def _end(self) -> None:
         self._interrupt()

@@ -28,6 +28,7 @@ LOOKUPS: dict[str, Callable[[Tx], Any]] = {
     "open offers": lambda tx: messages_queue.open_offers(tx.conn, IDS),
     "phones": lambda tx: messages_phones.fence_phones(tx.conn, IDS),
     "lines": lambda tx: messages_lines.lines_by_id(tx.conn, ["a"], IDS),
+    "faces of lines": lambda tx: messages_lines.faces_of(tx.conn, ["a"], IDS),
     "lines in phones": lambda tx: messages_lines.lines_in_devices(tx.conn, ["a"], IDS),
     "settings": lambda tx: messages_lines.settings_of(tx.conn, IDS),
     "threads": lambda tx: conversations.lock_conversations(tx.conn, ["a"], IDS),
