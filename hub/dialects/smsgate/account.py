@@ -12,6 +12,7 @@ from starlette.responses import Response
 from hub.core.clock import rfc3339
 from hub.core.errors import Code, HubError
 from hub.core.events import EventType
+from hub.core.ids import to_smsgate21
 from hub.devices import RevokeDevice, list_devices, revoke_device
 from hub.devices.views import DeviceView, LineView
 from hub.dialects.smsgate.account_settings import AccountKeeper
@@ -72,7 +73,6 @@ class Account:
             "name": device.name,
             "createdAt": rfc3339(device.created_at),
             "updatedAt": rfc3339(max(device.enrolled_at, device.status_at or 0)),
-            "deletedAt": None,
             "lastSeen": rfc3339(seen),
             "simCards": [_sim(line) for line in device.lines if line.slot is not None],
         }
@@ -111,7 +111,10 @@ class Account:
         since = query_moment(ask.query, "from")
         since = until - DAY_MS if since is None else since
         events = await self._events(ask, since, until)
-        return answer([_entry(event) for event in reversed(events)])
+        return answer([self._entry(event) for event in reversed(events)])
+
+    def _entry(self, event: FeedEvent) -> dict[str, Any]:
+        return _entry(event, None if event.device_id is None else self._names.device(event.device_id))
 
     async def _events(self, ask: Ask, since: int, until: int) -> list[FeedEvent]:
         found: list[FeedEvent] = []
@@ -138,11 +141,15 @@ def _sim(line: LineView) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _entry(event: FeedEvent) -> dict[str, Any]:
+def _entry(event: FeedEvent, device_id: str | None) -> dict[str, Any]:
     kind = EventType(event.type)
     data = _DATA.decode(event.data)
     said = data.get("explanation") or data.get("reason") or data.get("status")
-    context: Mapping[str, str | None] = {"event": event.type, "id": data.get("id"), "deviceId": data.get("device_id")}
+    context: Mapping[str, str | None] = {
+        "event": event.type,
+        "messageId": None if event.message_id is None else to_smsgate21(event.message_id),
+        "deviceId": device_id,
+    }
     return {
         "id": event.position.seq,
         "priority": "ERROR" if kind in _BAD else "WARN" if kind in _ODD else "INFO",

@@ -82,7 +82,7 @@ class Inbox:
             created_from=query_moment(query, "from"),
             created_to=query_moment(query, "to"),
         )
-        limit = query_number(query, "limit", least=1, most=MOST_PER_PAGE, default=USUAL_PAGE)
+        limit = query_number(query, "limit", least=0, most=MOST_PER_PAGE, default=USUAL_PAGE) or USUAL_PAGE
         offset = query_number(query, "offset", least=0, most=LARGEST_OFFSET, default=0)
         with_attachments = query_flag(query, "includeAttachments")
         found, total = await ask.services.db.read(list_received, ask.account_id, asked, offset, limit)

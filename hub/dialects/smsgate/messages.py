@@ -77,7 +77,7 @@ class Messages:
             device_id=self.device_of(ask, query.get("deviceId")),
             is_oldest_first=query_word(query, "sort", SORTS) == "created_at",
         )
-        limit = query_number(query, "limit", least=1, most=MOST_PER_PAGE, default=USUAL_PAGE)
+        limit = query_number(query, "limit", least=0, most=MOST_PER_PAGE, default=USUAL_PAGE) or USUAL_PAGE
         offset = query_number(query, "offset", least=0, most=LARGEST_OFFSET, default=0)
         with_content = query_flag(query, "includeContent")
         page, total = await ask.services.db.read(read_page, ask.account_id, asked, offset, limit)
