@@ -131,7 +131,8 @@ async def routes(house: House) -> dict[str, str]:
         "samples": "/developers/samples",
         "reference": "/developers/reference",
         "settings": "/settings",
-        "users": "/settings/users",
+        "people": "/settings/people",
+        "browser": "/settings/browser",
         "you": "/you",
     }
 

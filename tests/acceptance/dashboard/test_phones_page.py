@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from android_emulator.phone import EmulatedPhone
 from android_emulator.sim import SimCard
 from android_emulator.uplink import Timing
-from tests.acceptance.dashboard.house import NARROW, House, Theme
+from tests.acceptance.dashboard.house import NARROW, House
 from tests.acceptance.processes import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
@@ -194,29 +194,3 @@ async def test_a_sandbox_phone_at_one_click(house: House) -> None:
     await page.get_by_role("button", name="Go to the phone").click()
     await expect(page.get_by_text("Sandbox", exact=True).nth(1)).to_be_visible()
     await house.axe(page)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_pages_of_phones_and_numbers_have_no_serious_finding(house: House, theme: Theme) -> None:
-    """Every page of the area with something on it: a phone that is well, one that is lost, texts and a batch."""
-    lost = await paired(house, "Leeds van", SHOP)
-    lost.set_battery(9, is_charging=False)
-    await paired(house, "Front desk", SECOND)
-    await house.hub.api.post(
-        "/v1/messages", json={"to": ["+447700900142", "+12025550104"], "text": "Hello", "batch_name": "Two"}
-    )
-    await lost.switch_off()
-    for size in ((1280, 800), NARROW):
-        page = await house.signed_in("/phones", size=size, theme=theme)
-        await expect(page.get_by_text("Offline", exact=True).first).to_be_visible()
-        await house.axe(page)
-        await page.get_by_role("link", name="Front desk").click()
-        await expect(page.get_by_text("SIMs and limits")).to_be_visible()
-        await house.axe(page)
-        await page.goto(f"{house.hub.url}/ui/overview")
-        await expect(page.get_by_text("Where texts are")).to_be_visible()
-        await house.axe(page)
-        for view in ("", "/people", "/browser"):
-            await page.goto(f"{house.hub.url}/ui/settings{view}")
-            await expect(page.get_by_role("main").get_by_role("heading", level=2).first).to_be_visible()
-            await house.axe(page)
