@@ -70,9 +70,8 @@ async def test_phone_comes_in_four_ways_and_has_a_good_day(way: str, has_streams
             await phone.switch_on(code=told["code"])
         else:
             made = (await here.hub.api.post("/v1/logins", json={})).json()
-            login = made.get("login", made)
             phone = here.app(told["api_url"].replace("/mobile", "/api/mobile"), habits=habits)
-            await phone.switch_on(login=(login["username"], made["password"]))
+            await phone.switch_on(login=(made["info"]["username"], made["password"]))
         await here.set_up(phone)
         await a_day(here, phone)
         (device,) = (await here.hub.api.get("/v1/devices")).json()["items"]
