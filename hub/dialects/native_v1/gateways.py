@@ -147,7 +147,7 @@ async def get_gateway(call: Call[NoQuery, None]) -> Gateway:
     return _shown(call, await call.services.gateways.get(call.account_id, call.path["gateway_id"]))
 
 
-async def update_gateway(call: Call[NoQuery, GatewayToChange]) -> Gateway:
+async def change_gateway(call: Call[NoQuery, GatewayToChange]) -> Gateway:
     """Change a gateway.
 
     Its name stays: it stands in the URLs its platform was given.
@@ -169,9 +169,9 @@ async def rotate_gateway_token(call: Call[NoQuery, TokenToSet | None]) -> NewGat
     Both open the door until the grace time is over; what its platform is told is signed with the older one until then.
     """
     body = call.body or TokenToSet()
+    gateway = await call.services.gateways.get(call.account_id, call.path["gateway_id"])
     refuse_more_than(call.who.scopes, GATEWAY_SCOPES)
-    gateway_id = call.path["gateway_id"]
-    made = await call.services.gateways.rotate_token(call.account_id, gateway_id, body.auth_token, body.grace_seconds)
+    made = await call.services.gateways.rotate_token(call.account_id, gateway.id, body.auth_token, body.grace_seconds)
     return NewGatewayAnswer(auth_token=made.token, info=_shown(call, made.gateway))
 
 
@@ -220,7 +220,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         method="GET", path=_ONE, run=get_gateway, scope=Scope.KEYS_READ, query=NoQuery, body=NoBody, returns=Gateway
     ),
     Operation(
-        method="PATCH", path=_ONE, run=update_gateway, scope=Scope.KEYS_WRITE, query=NoQuery, body=GatewayToChange,
+        method="PATCH", path=_ONE, run=change_gateway, scope=Scope.KEYS_WRITE, query=NoQuery, body=GatewayToChange,
         returns=Gateway, errors=(Code.TARGET_REFUSED, Code.CONFLICT),
     ),
     Operation(

@@ -25,6 +25,7 @@ SMALLEST_BODY: dict[str, Any] = {
     "change_snippet": {"name": "mine", "text": "now"},
     "change_webhook": {"state": "paused"},
     "change_key": {"name": "mine now"},
+    "change_gateway": {"sender": "mine now"},
     "change_user": {"name": "mine now", "role": "read_only", "is_disabled": True},
     "confirm_line": {"is_same_as": None},
     "send_test_text": {"to": "+491701234567"},
