@@ -10,8 +10,9 @@ from playwright.async_api import Page, expect
 
 from android_emulator.phone import EmulatedPhone
 from android_emulator.sim import SimCard
+from android_emulator.smsgate import AppPhone
 from android_emulator.uplink import Timing
-from tests.acceptance.dashboard.house import NARROW, House
+from tests.acceptance.dashboard.house import NARROW, WIDE, House, Size
 from tests.acceptance.processes import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
@@ -194,3 +195,24 @@ async def test_a_sandbox_phone_at_one_click(house: House) -> None:
     await page.get_by_role("button", name="Go to the phone").click()
     await expect(page.get_by_text("Sandbox", exact=True).nth(1)).to_be_visible()
     await house.axe(page)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+async def test_an_app_of_sms_gate_comes_in_by_the_address_on_the_page(house: House, size: Size) -> None:
+    page = await house.signed_in("/phones/pair", size=size)
+    await page.get_by_role("button", name="Type an address instead").click()
+    await expect(page.get_by_role("heading", name="Type this into SMS Gateway")).to_be_visible()
+    address = await page.locator("p.big code").inner_text()
+    assert address.startswith(f"{house.hub.url}/p/")
+    await house.axe(page)
+    await house.screenshot(page, "type-in")
+    phone = AppPhone(address, "token-of-another-server", sims=[SimCard("card-1", SHOP, "O2")])
+    try:
+        await phone.switch_on()
+        await expect(page.get_by_role("heading", name="Address typed")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Ready").first).to_be_visible()
+        await page.get_by_role("button", name="Go to the phone").click()
+        await expect(page.get_by_role("heading", name="What this app cannot do")).to_be_visible()
+        await house.axe(page)
+    finally:
+        await phone.aclose()

@@ -91,7 +91,7 @@ def bearer(gate: Gate, access: str) -> httpx.AsyncClient:
     return gate.client(headers={"Authorization": f"Bearer {access}"})
 
 
-async def test_a_token_is_given_in_both_spellings_and_does_what_it_was_made_for(gate: Gate) -> None:
+async def test_trap_13_a_token_is_given_in_both_spellings_and_does_what_it_was_made_for(gate: Gate) -> None:
     made = await token(gate, "messages:list", "messages:send", ttl=60)
     assert made["access_token"] == made["accessToken"]
     assert made["refresh_token"] == made["refreshToken"]

@@ -13,6 +13,8 @@ export class Pairing {
   device = $state.raw<Device | null>(null);
   /** Where the picture of the code is; null for a sandbox phone. */
   picture = $state<string | null>(null);
+  /** What to type into the sms-gate.app app; null for other phones. */
+  typeIn = $state.raw<Schema["TypeIn"] | null>(null);
   problem = $state<string | null>(null);
   secondsLeft = $state(0);
   /** Seconds since the phone was found. */
@@ -20,12 +22,13 @@ export class Pairing {
   #foundAt = 0;
   #ends: (() => void)[] = [];
 
-  constructor(readonly kind: "phone" | "sandbox") {}
+  constructor(readonly kind: "phone" | "sandbox" | "smsgate") {}
 
   /** Show a code that was just made. */
   show(made: Schema["NewEnrolment"]): void {
     const address = new URL(made.qr_svg_url, location.href);
     this.picture = address.pathname + address.search;
+    this.typeIn = made.type_in;
     this.#begin(made.enrolment);
   }
 
@@ -33,7 +36,8 @@ export class Pairing {
   async make(deviceId: string | null): Promise<void> {
     this.problem = null;
     try {
-      this.show(await api.post<Schema["NewEnrolment"]>("/v1/enrolments", { device_id: deviceId }));
+      const transport = this.kind === "smsgate" ? { transport: "smsgate" } : {};
+      this.show(await api.post<Schema["NewEnrolment"]>("/v1/enrolments", { device_id: deviceId, ...transport }));
     } catch (error) {
       this.problem = error instanceof Problem ? error.message : String(error);
     }
@@ -100,7 +104,7 @@ export class Pairing {
   end(): void {
     this.#stopListening();
     const open = this.enrolment;
-    if (open && this.kind === "phone" && open.state === "open") void api.delete(`/v1/enrolments/${open.id}`).catch(() => undefined);
+    if (open && this.kind !== "sandbox" && open.state === "open") void api.delete(`/v1/enrolments/${open.id}`).catch(() => undefined);
   }
 }
 
