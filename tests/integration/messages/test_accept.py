@@ -261,7 +261,7 @@ def test_callback_priority_and_sender_are_stored(world: World) -> None:
         )
     )
     assert (message.priority, message.want_dlr, message.max_tries) == (2, False, 7)
-    assert message.callback == '{"format":"twilio","url":"https://example.org/cb","events":[]}'
+    assert message.callback == '{"format":"twilio","url":"https://example.org/cb"}'
     assert message.sender is not None
     assert '"device_id"' in message.sender
     assert AnyLine() != message.sender
