@@ -24,6 +24,7 @@ MADE_FROM_TIME = (
     "snippet",
     "sign_in",
     "smsgate_message",
+    "smsgate_token",
     "wh_event",
     "wh_replay",
     "write_batch",
@@ -32,6 +33,7 @@ MADE_FROM_TIME = (
 
 NOT_MADE_FROM_TIME = {
     "conversation": "a hash of account, line and peer",
+    "smsgate_alias": "the id of a row of another table",
     "wh_endpoint": "a hash of account, format and origin where a message's own target made it",
 }
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.acceptance.app_phone import AGENT
-from tests.acceptance.processes import HubProcess
+from tests.acceptance.processes import HubProcess, eventually
 
 pytestmark = pytest.mark.anyio
 DUMP = Path(__file__).resolve().parent.parent / "integration" / "moving" / "former_server_dump.sql"
@@ -35,11 +35,10 @@ async def _go_on(program: httpx.AsyncClient, phone: httpx.AsyncClient) -> None:
     assert (sent.status_code, sent.json()["deviceId"]) == (202, "PyDmBQZZXYmyxMwED8Fzy")
     body = {"id": "PyDmBQZZXYmyxMwED8Fzy", "simCards": [{"slotIndex": 0, "simNumber": 1}]}
     assert (await phone.patch("/device", json=body)).status_code == 204
-    texts: list[str] = []
-    for _ in range(200):
-        texts += [text["message"] for text in (await phone.get("/message")).json()]
-        if texts:
-            break
-    assert texts == ["after the move"]
+
+    async def listed() -> list[str]:
+        return [text["message"] for text in (await phone.get("/message")).json()]
+
+    assert await eventually("the phone's SIM is known and its text is listed", listed) == ["after the move"]
     wrong = await phone.patch("/device", json=body, headers={"Authorization": "Bearer tokentokentokentokenX"})
     assert wrong.status_code == 401
