@@ -122,7 +122,7 @@ async def rebinding(trapped: Nursery, url: str, events: int) -> None:
         await eventually(all_ended)
         dialled = await dialled_by(process)
         assert set(dialled) == {PUBLIC}
-        assert len(dialled) == events
+        assert len(dialled) >= events, "each was dialled; one whose connection was cut short is dialled again"
 
 
 async def test_check_15_a_name_that_turns_private_is_not_followed(trapped: Nursery, database_url: str) -> None:
