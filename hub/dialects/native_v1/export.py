@@ -5,31 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import Annotated, Literal
 
-from msgspec import Meta, field
 from starlette.types import Receive, Scope, Send
 
 from hub.accounts.scopes import Scope as KeyScope
 from hub.core.clock import rfc3339
-from hub.core.status import Status
 from hub.dialects.native_v1.fields import (
-    Address,
-    BatchId,
-    ConversationId,
-    DeviceId,
-    LineId,
-    Query,
-    UtcTime,
-    bare_or_none,
-    moment_or_none,
     out,
     out_or_none,
     time_or_none,
 )
-from hub.dialects.native_v1.message_models import Direction, Kind
+from hub.dialects.native_v1.message_filter import TextsFilter, asked_for
 from hub.dialects.native_v1.operation import AnyOperation, Call, Content, NoBody, Operation
-from hub.dialects.native_v1.own_lines import narrowed
 from hub.messages.search import MessageFilter, list_messages
 from hub.messages.views import MessageView
 
@@ -39,23 +26,6 @@ COLUMNS = (
     "delivered_at", "ended_at", "reason", "batch_id", "conversation_id", "phone_id",
 )  # fmt: skip
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-class ExportQuery(Query):
-    """Which texts to export."""
-
-    state: Annotated[list[Status], Meta(description="Any of these; empty = all.")] = field(default_factory=list)
-    direction: Direction | None = None
-    kind: Kind | None = None
-    peer: Annotated[Address | None, Meta(description="Exactly this number or name.")] = None
-    line_id: LineId | None = None
-    device_id: DeviceId | None = None
-    batch_id: BatchId | None = None
-    conversation_id: ConversationId | None = None
-    text: Annotated[str, Meta(min_length=1, max_length=200, description="Part of the text, in any case.")] | None = None
-    created_from: UtcTime | None = None
-    created_to: UtcTime | None = None
-    order: Literal["newest_first", "oldest_first"] = "newest_first"
 
 
 def harmless(value: str) -> str:
@@ -101,7 +71,7 @@ def _lines(rows: Sequence[Sequence[str]]) -> bytes:
 class MessageFile:
     """The file as an ASGI application: page after page, none of it kept."""
 
-    def __init__(self, call: Call[ExportQuery, None], asked: MessageFilter) -> None:
+    def __init__(self, call: Call[TextsFilter, None], asked: MessageFilter) -> None:
         self._call, self._asked = call, asked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,33 +94,17 @@ class MessageFile:
             chunk = b""
 
 
-async def export_messages(call: Call[ExportQuery, None]) -> Content:
+async def export_messages(call: Call[TextsFilter, None]) -> Content:
     """Export texts as CSV.
 
     All that match, in UTF-8, one text a row. Cells that a spreadsheet would take for a formula begin with an apostrophe.
     """
-    query = call.query
-    asked = MessageFilter(
-        states=tuple(query.state),
-        direction=query.direction,
-        kind=query.kind,
-        peer=query.peer,
-        line_id=bare_or_none("line", query.line_id, "line_id"),
-        line_ids=narrowed(call, None),
-        device_id=bare_or_none("device", query.device_id, "device_id"),
-        batch_id=bare_or_none("batch", query.batch_id, "batch_id"),
-        conversation_id=bare_or_none("conversation", query.conversation_id, "conversation_id"),
-        text=query.text,
-        created_from=moment_or_none(query.created_from, "created_from"),
-        created_to=moment_or_none(query.created_to, "created_to"),
-        oldest_first=query.order == "oldest_first",
-    )
-    return Content("text/csv", MessageFile(call, asked))
+    return Content("text/csv", MessageFile(call, asked_for(call)))
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        knows_lines=True, method="GET", path="/v1/messages/export", run=export_messages, scope=KeyScope.MESSAGES_READ, query=ExportQuery,
+        knows_lines=True, method="GET", path="/v1/messages/export", run=export_messages, scope=KeyScope.MESSAGES_READ, query=TextsFilter,
         body=NoBody, returns=Content, media_type="text/csv",
     ),
 )  # fmt: skip

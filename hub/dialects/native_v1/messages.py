@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import Meta
 
 from hub.accounts.scopes import Scope
 from hub.core.errors import Code, HubError
 from hub.core.status import Status
 from hub.dialects.native_v1.fields import (
-    Address,
-    BatchId,
-    ConversationId,
-    DeviceId,
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
     LineId,
     MessageId,
     Model,
-    PageQuery,
     Request,
     UtcTime,
     bare_or_none,
-    moment_or_none,
     out,
     time,
 )
-from hub.dialects.native_v1.message_models import Direction, Kind, Message, MessagePage, shown
+from hub.dialects.native_v1.message_filter import TextsFilter, asked_for
+from hub.dialects.native_v1.message_models import Message, MessagePage, shown
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoBody, NoQuery, Operation, found
-from hub.dialects.native_v1.own_lines import narrowed, own_message
+from hub.dialects.native_v1.own_lines import own_message
 from hub.dialects.native_v1.sending import IDEMPOTENCY_HEADER, Taken, answered, idempotency_key, request_hash
 from hub.messages.cancel import Cancel, cancel
 from hub.messages.resend import Replay, Resend, replay, resend
-from hub.messages.search import MessageFilter, find_message
+from hub.messages.search import find_message
 from hub.messages.search import list_messages as read_messages
 from hub.messages.timeline import read_timeline
 
@@ -66,21 +64,11 @@ class Timeline(Model):
     items: list[Hop]
 
 
-class MessagesQuery(PageQuery):
-    """Which texts to list."""
+class MessagesQuery(TextsFilter):
+    """Which texts to list, a page at a time."""
 
-    state: Annotated[list[Status], Meta(description="Any of these; empty = all.")] = field(default_factory=list)
-    direction: Direction | None = None
-    kind: Kind | None = None
-    peer: Annotated[Address | None, Meta(description="Exactly this number or name.")] = None
-    line_id: LineId | None = None
-    device_id: DeviceId | None = None
-    batch_id: BatchId | None = None
-    conversation_id: ConversationId | None = None
-    text: Annotated[str, Meta(min_length=1, max_length=200, description="Part of the text, in any case.")] | None = None
-    created_from: UtcTime | None = None
-    created_to: UtcTime | None = None
-    order: Literal["newest_first", "oldest_first"] = "newest_first"
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
 
 
 class CancelOutcome(Model):
@@ -99,27 +87,8 @@ async def list_messages(call: Call[MessagesQuery, None]) -> MessagePage:
     Newest first, unless asked otherwise. A page may be short and still have a next one: a search looks at so many at a time.
     """
     query = call.query
-    page = await call.read(read_messages, call.account_id, _filter(call), query.cursor, query.limit)
+    page = await call.read(read_messages, call.account_id, asked_for(call), query.cursor, query.limit)
     return MessagePage(items=[shown(view) for view in page.items], next_cursor=page.next)
-
-
-def _filter(call: Call[MessagesQuery, None]) -> MessageFilter:
-    query = call.query
-    return MessageFilter(
-        states=tuple(query.state),
-        direction=query.direction,
-        kind=query.kind,
-        peer=query.peer,
-        line_id=bare_or_none("line", query.line_id, "line_id"),
-        line_ids=narrowed(call, None),
-        device_id=bare_or_none("device", query.device_id, "device_id"),
-        batch_id=bare_or_none("batch", query.batch_id, "batch_id"),
-        conversation_id=bare_or_none("conversation", query.conversation_id, "conversation_id"),
-        text=query.text,
-        created_from=moment_or_none(query.created_from, "created_from"),
-        created_to=moment_or_none(query.created_to, "created_to"),
-        oldest_first=query.order == "oldest_first",
-    )
 
 
 async def get_message(call: Call[NoQuery, None]) -> Message:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from hub.accounts.scopes import Scope
 from hub.core.address import peer_address
 from hub.core.errors import invalid
+from hub.dialects.native_v1.conversations import ConversationChange
 from hub.dialects.native_v1.fields import (
     Address,
     ContactId,
@@ -20,7 +21,6 @@ from hub.dialects.native_v1.fields import (
     NextCursor,
     PageQuery,
     Query,
-    Request,
     UtcTime,
     bare_or_none,
     out,
@@ -117,17 +117,8 @@ class TextsQuery(PageQuery):
     after: Annotated[MessageId | None, Meta(description="Only texts newer than this one; oldest first.")] = None
 
 
-class ThreadChange(Request):
+class ThreadChange(ConversationChange):
     """What to change, for all conversations of the thread; what is not named stays."""
-
-    is_read: Annotated[
-        bool | UnsetType, Meta(description="true: everything in it was read. false: mark it unread.")
-    ] = UNSET
-    read_up_to: Annotated[
-        MessageId | UnsetType, Meta(description="Everything up to this text was read; never moves back.")
-    ] = UNSET
-    is_archived: bool | UnsetType = UNSET
-    is_muted: bool | UnsetType = UNSET
 
 
 def shown(view: ThreadView) -> Thread:
