@@ -27,7 +27,7 @@ run: install  ## a hub on http://127.0.0.1:8080 with its data in ./data
 	$(BIN)/hub serve
 
 test: install  ## all tests; those that need PostgreSQL or Chromium say so when they are skipped
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 soak: install  ## the long fault and load tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
