@@ -13,6 +13,7 @@ class Scope(StrEnum):
 
     MESSAGES_READ = "messages:read"
     MESSAGES_SEND = "messages:send"
+    MESSAGES_POST = "messages:post"
     CONVERSATIONS_WRITE = "conversations:write"
     DEVICES_READ = "devices:read"
     DEVICES_WRITE = "devices:write"
@@ -30,6 +31,7 @@ class Scope(StrEnum):
 MEANING: dict[Scope, str] = {
     Scope.MESSAGES_READ: "Read texts, batches and conversations, and wait for inbound texts.",
     Scope.MESSAGES_SEND: "Send, cancel and resend texts; pause and resume batches.",
+    Scope.MESSAGES_POST: "Post inbound texts into the hub, as a carrier does. A key for a carrier's URL has this scope alone.",
     Scope.CONVERSATIONS_WRITE: "Mark conversations read, archived or muted; keep contacts, snippets and opt-outs.",
     Scope.DEVICES_READ: "Read phones, lines and enrolments.",
     Scope.DEVICES_WRITE: "Enrol, change and remove phones; change lines.",

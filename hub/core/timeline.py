@@ -64,7 +64,7 @@ class Kind(StrEnum):
     RESENT = "resent"
     """message: the id of the new message"""
     RECEIVED = "received"
-    """device?, line?, segments?"""
+    """device?, line?, segments?, carrier?: who posted it to the hub"""
     HELD = "held"
 
 
@@ -235,7 +235,8 @@ def _expired(facts: Facts) -> str:
 def _received(facts: Facts) -> str:
     by = f" on {facts['line']}" if facts.get("line") else ""
     via = f" by {facts['device']}" if facts.get("device") else ""
-    return f"Received{by}{via}."
+    posted = f", posted by {facts['carrier']}" if facts.get("carrier") else ""
+    return f"Received{by}{via}{posted}."
 
 
 _ACTORS = {

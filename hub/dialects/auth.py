@@ -6,7 +6,8 @@
 - `X-API-Key: hub_…`
 - the dashboard's cookie, for the native API alone
 
-A key never comes in a URL: URLs end in logs. A browser sends its cookie whichever site made it ask; so a request that changes something
+A key never comes in a URL, because URLs end in logs; but a carrier that can be told nothing else than a URL is given one with a key that
+opens its door alone. A browser sends its cookie whichever site made it ask; so a request that changes something
 by the cookie must show that the dashboard made it: a header no form or link can send, and `Sec-Fetch-Site: same-origin`
 (https://www.w3.org/TR/fetch-metadata/) or, from browsers without it, an `Origin` that is the hub's.
 """

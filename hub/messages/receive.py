@@ -26,7 +26,7 @@ from hub.messages.lines import read_account_settings
 from hub.messages.threads import conversation_id, merged
 from hub.storage.conversations import Touch, touch_conversations
 from hub.storage.messages import Hop, MessageRow, insert_hops, insert_messages
-from hub.storage.messages_lines import LineRow, lines_in_devices
+from hub.storage.messages_lines import LineRow, lines_by_id, lines_in_devices
 from hub.storage.transaction import Tx
 from hub.webhooks.outbox import NewEvent, publish
 
@@ -38,15 +38,25 @@ _JSON = msgspec.json.Encoder()
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
-    """One inbound event of a phone."""
+    """One inbound event: of a phone, or of a carrier that posts its texts to the hub."""
 
     account_id: str
-    device_id: str
-    event_uuid: str
+    device_id: str | None
+    """None: a carrier posted it, no phone brought it."""
+    event_uuid: str | None
     at: UtcMs
     """When the phone says it happened, on the hub's clock."""
     payload: IncomingPayload
     raw: str | None = None
+    message_id: str | None = None
+    """The id it is to have; None = a new one."""
+    line_id: str | None = None
+    """The line it came to, where that is known beforehand; else it is found by the SIM."""
+    number: str | None = None
+    """The number it came to, told where no line says it."""
+    door: str = "phone"
+    carrier: str | None = None
+    """Who posted it, in words."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -68,7 +78,7 @@ def receive(tx: Tx, given: Sequence[Incoming]) -> list[Received]:
     if not given:
         return []
     accounts = {one.account_id for one in given}
-    lines = lines_in_devices(tx.conn, accounts, {one.device_id for one in given})
+    lines = _lines(tx, given, accounts)
     regions = {id_: settings.default_region for id_, settings in read_account_settings(tx.conn, accounts).items()}
     arrivals = [_arrive(tx, one, _line_of(one, lines), regions.get(one.account_id)) for one in given]
     rows = [arrival.row for arrival in arrivals]
@@ -83,8 +93,18 @@ def receive(tx: Tx, given: Sequence[Incoming]) -> list[Received]:
     return results
 
 
+def _lines(tx: Tx, given: Sequence[Incoming], accounts: set[str]) -> list[LineRow]:
+    """Every line that these may have come to."""
+    devices = {one.device_id for one in given if one.device_id is not None}
+    named = {one.line_id for one in given if one.line_id is not None}
+    found = {line.id: line for line in lines_in_devices(tx.conn, accounts, devices)}
+    return list((found | lines_by_id(tx.conn, accounts, named)).values())
+
+
 def _line_of(one: Incoming, lines: Sequence[LineRow]) -> LineRow | None:
-    """The line of the SIM it came by: by subscription, else by slot, else the phone's only line."""
+    """The line that is named, or that of the SIM it came by: by subscription, else by slot, else the phone's only line."""
+    if one.device_id is None or one.line_id is not None:
+        return next((line for line in lines if (line.id, line.account_id) == (one.line_id, one.account_id)), None)
     here = [line for line in lines if line.device_id == one.device_id and line.account_id == one.account_id]
     payload = one.payload
     for line in here:
@@ -98,13 +118,18 @@ def _line_of(one: Incoming, lines: Sequence[LineRow]) -> LineRow | None:
 
 def _arrive(tx: Tx, one: Incoming, line: LineRow | None, region: str | None) -> _Arrival:
     row = _row(tx, one, line, region)
-    facts = {"device_id": one.device_id, "line_id": row.line_id, "segments": row.segments}
+    facts = {
+        "device_id": one.device_id,
+        "line_id": row.line_id,
+        "segments": row.segments,
+        "carrier": one.carrier,
+    }
     known = {name: value for name, value in facts.items() if value is not None}
     hop = Hop(
         row.account_id,
         row.id,
         one.at,
-        "phone",
+        "phone" if one.device_id is not None else "network",
         Kind.RECEIVED.value,
         None,
         row.state,
@@ -120,7 +145,7 @@ def _row(tx: Tx, one: Incoming, line: LineRow | None, region: str | None) -> Mes
     kind, text, segments = _body(one.payload)
     peer = peer_address(one.payload.sender, region).value if one.payload.sender else HIDDEN_CALLER
     return MessageRow(
-        id=tx.new_id(),
+        id=one.message_id or tx.new_id(),
         account_id=one.account_id,
         direction="mo",
         kind=kind,
@@ -135,7 +160,7 @@ def _row(tx: Tx, one: Incoming, line: LineRow | None, region: str | None) -> Mes
         scheduled_at=None,
         expires_at=None,
         ttl_seconds=None,
-        door="phone",
+        door=one.door,
         trace_id=None,
         batch_id=None,
         conversation_id=conversation_id(one.account_id, line.id, peer) if line else None,
@@ -186,7 +211,7 @@ def _touch(row: MessageRow) -> Touch | None:
 
 
 def _data(row: MessageRow, one: Incoming, line: LineRow | None) -> tuple[EventType, Data]:
-    number = line.number if line else None
+    number = line.number if line else one.number
     slot = line.slot if line else one.payload.slot
     at = rfc3339(row.received_at or row.created_at)
     ids = (render("message", row.id), rendered("line", row.line_id), rendered("device", row.device_id))

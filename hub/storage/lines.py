@@ -101,6 +101,20 @@ _MISSING = (
     .order_by(LINE.c.id)
     .limit(bindparam("most"))
 )
+_NUMBERED = (
+    select(LINE.c.account_id, LINE.c.number, func.min(LINE.c.id))
+    .where(
+        one_of(LINE.c.account_id, texts("account_ids")),
+        one_of(LINE.c.number, texts("numbers")),
+        LINE.c.removed_at.is_(None),
+    )
+    .group_by(LINE.c.account_id, LINE.c.number)
+)
+_WITHOUT_PHONE = select(func.count()).where(
+    LINE.c.account_id == bindparam("account_id"),
+    LINE.c.device_id.is_(None),
+    LINE.c.removed_at.is_(None),
+)
 _LOCK_ACCOUNT = (
     select(ACCOUNT.c.settings).where(ACCOUNT.c.id == bindparam("account_id")).with_for_update(key_share=True)
 )
@@ -160,6 +174,20 @@ def missing_lines(conn: Connection, account_id: str, carriers: Collection[str], 
         "most": most,
     }
     return [_line(row) for row in conn.execute(_MISSING, given)]
+
+
+def lines_numbered(
+    conn: Connection, account_ids: Collection[str], numbers: Collection[str]
+) -> dict[tuple[str, str], str]:
+    """By account and number: the line that has it, the oldest where a phone and an operator told two of one number."""
+    found = conn.execute(_NUMBERED, {"account_ids": sorted(account_ids), "numbers": sorted(numbers)})
+    return {(row[0], row[1]): row[2] for row in found}
+
+
+def count_without_phone(conn: Connection, account_id: str) -> int:
+    """Lines of an account that sit in no phone."""
+    count: int = conn.execute(_WITHOUT_PHONE, {"account_id": account_id}).scalar_one()
+    return count
 
 
 def next_mark(conn: Connection, account_id: str) -> int:

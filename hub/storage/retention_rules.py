@@ -102,7 +102,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "device_stream": Kept(
             "one row per event stream of a phone; a phone begins a new one only when its storage went back"
         ),
-        "line": Kept("one row per SIM: its threads name it"),
+        "line": Kept("one row per SIM, or number of a carrier: its threads name it"),
         "contact": Kept("what people wrote down of a person"),
         "contact_number": Kept("with its contact"),
         "opt_out": Kept("one row per number that asked to hear no more"),
@@ -149,6 +149,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 table="batch", unless="and not exists (select 1 from message where message.batch_id = batch.id)"
             ),
             before=("delete from batch_row where batch_id = :id",),
+        ),
+        "carrier_text": Sweep(
+            "By what a text that a carrier posts again is known",
+            _days(7),
+            ("account_id", "door", "key"),
+            "select account_id, door, key from carrier_text where received_at < :cutoff order by received_at limit :most",
         ),
         "batch_row": EndedElsewhere("with its batch"),
         "device_gap": Sweep(

@@ -226,6 +226,20 @@ class Message(SQLModel, table=True):
     """Of a data SMS (`kind` is `data`, `text` is base64): the port of the application it is for."""
 
 
+class CarrierText(SQLModel, table=True):
+    """A text that a carrier posted to the hub, by what makes it itself: the same one posted again is known."""
+
+    __tablename__ = "carrier_text"
+    __table_args__ = (Index("carrier_text_received", "received_at"),)
+
+    account_id: str = Field(primary_key=True, sa_type=CleanText)
+    door: str = Field(primary_key=True, sa_type=CleanText)
+    key: str = Field(primary_key=True, sa_type=CleanText)
+    """The carrier's own id of the text, or a hash of all it said."""
+    message_id: str = Field(sa_type=CleanText)
+    received_at: int = Field(sa_type=UtcMillis)
+
+
 class TimelineEntry(SQLModel, table=True):
     """One hop of a message: who did what, when, and whether it changed the state."""
 

@@ -244,7 +244,7 @@ export const KEYS = {
   replaces: "takes the place of an older one",
   showOld: "Show ended keys",
   scopes: {
-    "messages:read": "Read texts and threads", "messages:send": "Send, cancel and resend", "conversations:write": "Mark threads read, archive, mute", "devices:read": "See phones and SIMs",
+    "messages:read": "Read texts and threads", "messages:send": "Send, cancel and resend", "messages:post": "Post inbound texts, as a carrier does", "conversations:write": "Mark threads read, archive, mute", "devices:read": "See phones and SIMs",
     "devices:write": "Pair and change phones", "webhooks:read": "See webhooks and deliveries", "webhooks:write": "Change, test and replay webhooks", "events:read": "Read events and the stream",
     "keys:read": "See keys", "keys:write": "Make and revoke keys", "users:read": "See people", "users:write": "Invite and change people", "account:read": "See settings and numbers", "account:write": "Change settings",
   } as Record<string, string>,

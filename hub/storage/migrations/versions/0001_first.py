@@ -109,6 +109,19 @@ def _batch_row() -> None:
     )
 
 
+def _carrier_text() -> None:
+    op.create_table(
+        "carrier_text",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("door", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("message_id", TEXT, nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "door", "key"),
+    )
+    op.create_index("carrier_text_received", "carrier_text", ["received_at"], unique=False)
+
+
 def _consent_change() -> None:
     op.create_table(
         "consent_change",
@@ -1114,6 +1127,7 @@ CREATE = (
     _account,
     _batch,
     _batch_row,
+    _carrier_text,
     _consent_change,
     _contact,
     _contact_number,

@@ -13,18 +13,14 @@ not know its number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from starlette.routing import BaseRoute
-
 from hub.core.clock import UtcMs, parse_rfc3339
 from hub.core.events import EventType, ReceivedData, decode
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
-from hub.dialects.contract import Dialect
-from hub.services import Services
 
 TAKEN = b"+OK"
 TIME_ZONE, DESTINATION = "time_zone", "destination"
@@ -46,7 +42,7 @@ class Agile:
         """What is wrong with a webhook's settings."""
         name = settings.get(TIME_ZONE, "")
         return (
-            f"{TIME_ZONE} is {name[:40]!r}: use a name such as Europe/Rome." if name and _zone(name) is None else None
+            f"{TIME_ZONE} is {name[:40]!r}: use a name such as Europe/Rome." if name and zone_of(name) is None else None
         )
 
     def render(
@@ -71,20 +67,12 @@ class Agile:
 
 
 def _date_time(at: UtcMs, zone: str) -> str:
-    return f"{datetime.fromtimestamp(at // 1000, _zone(zone) or UTC):%Y%m%d%H%M%S}"
+    return f"{datetime.fromtimestamp(at // 1000, zone_of(zone) or UTC):%Y%m%d%H%M%S}"
 
 
-def _zone(name: str) -> tzinfo | None:
+def zone_of(name: str) -> tzinfo | None:
     """The zone of that name; None when there is none, or this machine does not know it."""
     try:
         return ZoneInfo(name) if name else None
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _routes(_services: Services) -> Sequence[BaseRoute]:
-    """It has no door: a number's texts go out by webhook."""
-    return ()
-
-
-DIALECT = Dialect(name="agile", routes=_routes, webhook_formats=(Agile(),))
