@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -44,7 +45,8 @@ def gateway_create(
         answer,
         as_json,
         f"Account SID     {answer['account_sid']}\nAuth token      {answer['auth_token']}\n"
-        f"Provider's URL  {answer['provider_url']}\n\nKeep the token: the hub cannot show it again.",
+        f"Provider's URL  {answer['provider_url']}\nWebhook URL     {answer['webhook_url']}\n"
+        f"Status URL      {answer['delivery_status_url']}\n\nKeep the token: the hub cannot show it again.",
     )
 
 
@@ -73,3 +75,43 @@ def gateway_delete(name: GatewayName, account: InAccount = None) -> None:
     """End a gateway at once; texts it sent are still told of."""
     answer = ask("gateway.delete", name=name, account=account)
     print(f"{answer['name']} no longer opens anything.")
+
+
+@app.command("route")
+def gateway_route(
+    number: Annotated[str, typer.Argument(help="The number texts are sent to.")],
+    gateway: Annotated[str | None, typer.Option(help="The gateway that is told, by name.")] = None,
+    webhook: Annotated[list[str] | None, typer.Option(help="A webhook that is told, by id; several times.")] = None,
+    user: Annotated[
+        list[str] | None, typer.Option(help="Somebody limited to some lines who sees it too; several times.")
+    ] = None,
+    account: InAccount = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where inbound texts to a number go: there and nowhere else."""
+    answer = ask(
+        "gateway.route", number=number, gateway=gateway, webhooks=webhook or [], users=user or [], account=account
+    )
+    show(answer, as_json, _rule_line(answer))
+
+
+@app.command("routes")
+def gateway_routes(account: InAccount = None, as_json: AsJson = False) -> None:
+    """The rules of numbers."""
+    answer = ask("gateway.routes", account=account)
+    rows = [_rule_line(row) for row in answer["rules"]]
+    show(answer, as_json, "\n".join(rows) or "No rule: every webhook and gateway is told of the lines it asks for.")
+
+
+@app.command("unroute")
+def gateway_unroute(
+    number: Annotated[str, typer.Argument(help="The number whose rule goes.")], account: InAccount = None
+) -> None:
+    """Remove a number's rule."""
+    answer = ask("gateway.unroute", number=number, account=account)
+    print(f"Texts to {answer['number']} are everybody's again.")
+
+
+def _rule_line(rule: Mapping[str, Any]) -> str:
+    named = [rule["gateway_id"], *rule["webhook_ids"], *rule["user_ids"]]
+    return f"{rule['number']:18} {'  '.join(name for name in named if name is not None)}"

@@ -13,6 +13,7 @@ from hub.core.errors import Code, HubError, invalid
 from hub.storage import gateways as rows
 from hub.storage.accounts import raise_credentials_version
 from hub.storage.gateways import GatewayRow
+from hub.storage.inbound_rules import forget_gateway
 from hub.storage.transaction import Done, Refused, Tx
 
 CommandT = TypeVar("CommandT")
@@ -96,6 +97,8 @@ def _change(tx: Tx, command: ChangeGateway) -> Done[GatewayRow]:
     if row is None:
         raise HubError(Code.NOT_FOUND)
     rows.change_gateway(tx, row.account_id, row.id, command.values)
+    if command.values.get("deleted_at") is not None:
+        forget_gateway(tx, row.account_id, row.id)
     effects: tuple[Effect, ...] = (_told(tx, row),)
     if command.is_signed_anew:
         effects = (*effects, WakeDelivery(tuple(rows.raise_endpoint_versions(tx, row.id))))

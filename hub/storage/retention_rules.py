@@ -84,6 +84,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "account": Kept("one row per customer"),
         "gateway": Kept("one row per gateway; a deleted one still signs what its texts are told with"),
+        "inbound_rule": Kept("one row per number that has a rule"),
+        "gateway_text": Sweep(
+            "What carriers posted into gateways, so that a text posted again is known",
+            _messages,
+            ("gateway_id", "sid"),
+            "select gateway_id, sid from gateway_text where message_id < :cutoff_id order by message_id limit :most",
+        ),
         "basic_login": Kept("one row per login; deleting a login deletes its row"),
         "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
         "smsgate_settings": Kept("one row per account that set something"),

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, exists, insert, or_, select, update
 
 from hub.core.clock import UtcMs
+from hub.storage.inbound_rules import lines_of_user
 from hub.storage.schema.users import SignIn, User, UserLink
 from hub.storage.transaction import Tx
 from hub.storage.types import table_of
@@ -154,15 +155,15 @@ def insert_sign_in(tx: Tx, row: SignInRow) -> None:
 
 
 def find_sign_in(conn: Connection, token_sha256: str) -> tuple[SignInRow, UserRow] | None:
-    """A signed-in browser by the hash of its token, and whose it is."""
+    """A signed-in browser by the hash of its token, and whose it is, with every line that person sees."""
     row = conn.execute(_SELECT_SIGN_IN, {"token_sha256": token_sha256}).mappings().first()
-    return None if row is None else (_sign_in(row), _user(row))
+    return None if row is None else (_sign_in(row), _with_rules(conn, _user(row)))
 
 
 def find_sign_in_by_id(conn: Connection, account_id: str, sign_in_id: str) -> tuple[SignInRow, UserRow] | None:
-    """A signed-in browser by its id, and whose it is."""
+    """A signed-in browser by its id, and whose it is, with every line that person sees."""
     row = conn.execute(_SELECT_SIGN_IN_BY_ID, {"account_id": account_id, "sign_in_id": sign_in_id}).mappings().first()
-    return None if row is None else (_sign_in(row), _user(row))
+    return None if row is None else (_sign_in(row), _with_rules(conn, _user(row)))
 
 
 def delete_sign_in(tx: Tx, account_id: str, sign_in_id: str) -> None:
@@ -202,6 +203,14 @@ def delete_link(tx: Tx, token_sha256: str) -> None:
 def delete_links(tx: Tx, account_id: str, user_id: str) -> None:
     """Withdraw every link of a person."""
     tx.conn.execute(delete(_LINK).where(_LINK.c.account_id == account_id, _LINK.c.user_id == user_id))
+
+
+def _with_rules(conn: Connection, user: UserRow) -> UserRow:
+    """Who sees some lines only sees those of the numbers too whose rules name them."""
+    if user.lines is None:
+        return user
+    lines = user.lines | lines_of_user(conn, user.account_id, user.id)
+    return msgspec.structs.replace(user, line_ids=" ".join(sorted(lines)))
 
 
 def _user(row: RowMapping) -> UserRow:

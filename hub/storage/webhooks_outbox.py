@@ -45,6 +45,8 @@ deliveries wait for everybody else's clock."""
 ORDER_KEY = """case ep.order_mode when 'message' then coalesce(ev.message_id, '')
   when 'conversation' then coalesce(ev.conversation_id, ev.message_id, ev.id) when 'endpoint' then '*' else '' end"""
 """What deliveries keep an order by, as the endpoint wants it: `ep` and `ev` are the endpoint and the event."""
+INBOUND = "('sms:received', 'mms:received')"
+"""The events that rules of numbers are about."""
 _DELIVERY_COLUMNS = """insert into wh_delivery (account_id, endpoint_id, endpoint_version, format, template, target, target_key,
   event_seq, run, queue, order_key, state, due_at, attempts, created_at)"""
 
@@ -53,11 +55,31 @@ def _in_list(dialect: DialectName, column: str, word: str) -> str:
     return f"(ep.{column} = '[]' or {_HAS[dialect].format('ep.' + column, 'ev.' + word)})"
 
 
+def _of_its_lines(dialect: DialectName) -> str:
+    """Whether the event is of a line that the endpoint asks for, or that a rule gives it.
+
+    An inbound text to a number with a rule is told to the webhooks that the rule names and to no other; a rule none of whose webhooks
+    is left counts no more, so that a text is never told to nobody by mistake.
+    """
+    asked, has = _in_list(dialect, "line_ids", "line_id"), _HAS[dialect]
+    named = "('\"' || coalesce(r.gateway_id, '') || '\"' || r.webhook_ids)"
+
+    def names(endpoint: str) -> str:
+        gateway = has.format(named, f"coalesce({endpoint}.gateway_id, '-')")
+        return f"({has.format(named, endpoint + '.id')} or {gateway})"
+
+    return f"""case when ev.type in {INBOUND} then coalesce((select {names("ep")}
+    from line l join inbound_rule r on r.account_id = l.account_id and r.number = l.number
+    where l.id = ev.line_id and l.account_id = ev.account_id and exists (select 1 from wh_endpoint t
+      where t.account_id = r.account_id and t.deleted_at is null and not t.is_implicit and {names("t")})), {asked})
+  else {asked} end"""
+
+
 def wants(dialect: DialectName) -> str:
     """The condition that the endpoint `ep` wants the event `ev`. `endpoint:…` events skip the endpoint they are about."""
-    lists = (("event_types", "type"), ("device_ids", "device_id"), ("line_ids", "line_id"))
+    lists = (("event_types", "type"), ("device_ids", "device_id"))
     listed = " and ".join(_in_list(dialect, column, word) for column, word in lists)
-    return f"""{listed} and (ep.peer_prefixes = '[]' or exists ({_PREFIXES[dialect]}))
+    return f"""{listed} and {_of_its_lines(dialect)} and (ep.peer_prefixes = '[]' or exists ({_PREFIXES[dialect]}))
   and (ev.type not like 'endpoint:%' or ev.data not like '%' || ep.id || '%')"""
 
 

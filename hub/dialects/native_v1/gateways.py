@@ -53,6 +53,12 @@ class Gateway(Model):
     status_url: Annotated[Url | None, Meta(description="Where statuses go when a request names no StatusCallback.")]
     webhook_id: Annotated[WebhookId | None, Meta(description="The webhook behind its inbound URL.")]
     provider_url: Annotated[str, Meta(description='Where its platform sends texts to: the "Provider\'s URL".')]
+    webhook_url: Annotated[
+        str, Meta(description="Where a carrier posts inbound texts into the hub, signed with the token.")
+    ]
+    delivery_status_url: Annotated[
+        str, Meta(description="Where a carrier posts the statuses of texts, signed the same way.")
+    ]
     api_base_url: Annotated[str, Meta(description="What takes the place of Twilio's own address in its libraries.")]
     created_at: UtcTime
     updated_at: UtcTime
@@ -198,6 +204,8 @@ def _shown(call: Call[Any, Any], gateway: StoredGateway) -> Gateway:
         status_url=gateway.status_url,
         webhook_id=out_or_none("endpoint", gateway.endpoint_id),
         provider_url=f"{base}/sms/{gateway.name}/generic/send",
+        webhook_url=f"{base}/sms/{gateway.name}/generic",
+        delivery_status_url=f"{base}/sms/{gateway.name}/generic/status",
         api_base_url=base,
         created_at=time(gateway.created_at),
         updated_at=time(gateway.updated_at),

@@ -16,6 +16,7 @@ from hub.dialects.native_v1 import (
     events,
     export,
     forecast,
+    gateway_rules,
     gateways,
     inbox,
     keys,
@@ -73,6 +74,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *keys.OPERATIONS,
     *logins.OPERATIONS,
     *users.OPERATIONS,
+    *gateway_rules.OPERATIONS,
     *gateways.OPERATIONS,
     *account.OPERATIONS,
 )

@@ -46,3 +46,34 @@ class Gateway(SQLModel, table=True):
     created_at: int = Field(sa_type=UtcMillis)
     updated_at: int = Field(sa_type=UtcMillis)
     deleted_at: int | None = Field(default=None, sa_type=UtcMillis)
+
+
+class GatewayText(SQLModel, table=True):
+    """A text that a carrier posted into a gateway, by the carrier's id of it: the same post again makes nothing."""
+
+    __tablename__ = "gateway_text"
+    __table_args__ = (Index("gateway_text_message", "message_id"),)
+
+    gateway_id: str = Field(primary_key=True, sa_type=CleanText)
+    sid: str = Field(primary_key=True, sa_type=CleanText)
+    """The carrier's `MessageSid`."""
+    account_id: str = Field(sa_type=CleanText)
+    message_id: str = Field(sa_type=CleanText)
+    """The text it became."""
+
+
+class InboundRule(SQLModel, table=True):
+    """Who is told of texts to one number of the account; a number without a rule is everybody's."""
+
+    __tablename__ = "inbound_rule"
+
+    account_id: str = Field(primary_key=True, sa_type=CleanText)
+    number: str = Field(primary_key=True, sa_type=CleanText)
+    """The destination, as its line's number is written."""
+    gateway_id: str | None = Field(default=None, sa_type=CleanText)
+    webhook_ids: str = Field(default="[]", sa_type=CleanText)
+    """JSON list."""
+    user_ids: str = Field(default="[]", sa_type=CleanText)
+    """JSON list: people limited to some lines who see this number's line too."""
+    created_at: int = Field(sa_type=UtcMillis)
+    updated_at: int = Field(sa_type=UtcMillis)

@@ -307,6 +307,18 @@ def _device_stream() -> None:
     )
 
 
+def _gateway_text() -> None:
+    op.create_table(
+        "gateway_text",
+        sa.Column("gateway_id", TEXT, nullable=False),
+        sa.Column("sid", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("message_id", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("gateway_id", "sid"),
+    )
+    op.create_index("gateway_text_message", "gateway_text", ["message_id"], unique=False)
+
+
 def _hub_fact() -> None:
     op.create_table(
         "hub_fact",
@@ -330,6 +342,20 @@ def _idempotency() -> None:
         sa.PrimaryKeyConstraint("account_id", "door", "key"),
     )
     op.create_index("idempotency_expires", "idempotency", ["expires_at"], unique=False)
+
+
+def _inbound_rule() -> None:
+    op.create_table(
+        "inbound_rule",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("number", TEXT, nullable=False),
+        sa.Column("gateway_id", TEXT, nullable=True),
+        sa.Column("webhook_ids", TEXT, nullable=False),
+        sa.Column("user_ids", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "number"),
+    )
 
 
 def _line_usage() -> None:
@@ -1137,8 +1163,10 @@ CREATE = (
     _device_gap,
     _device_notice,
     _device_stream,
+    _gateway_text,
     _hub_fact,
     _idempotency,
+    _inbound_rule,
     _line_usage,
     _message,
     _opt_out,
