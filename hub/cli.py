@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hub import cli_devices, cli_gateways, cli_users, cli_webhooks, operations, people
+from hub import cli_credits, cli_devices, cli_gateways, cli_users, cli_webhooks, operations, people
 from hub.asking import AsJson, InAccount, ask, show
 from hub.config import Config, ConfigurationError, as_markdown, read_config
 from hub.core.errors import HubError
@@ -39,6 +39,7 @@ app.add_typer(cli_users.app, name="user")
 app.add_typer(cli_gateways.app, name="gateway")
 app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_devices.app, name="device")
+app.add_typer(cli_credits.app, name="credits")
 
 COLLECT_EVERY = 20_000
 """New objects that can be in cycles between two looks of the collector; Python's own default is 700."""

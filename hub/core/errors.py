@@ -47,6 +47,7 @@ class Code(StrEnum):
     CANCEL_TOO_LATE = "cancel_too_late"
     NOT_RETRYABLE = "not_retryable"
     OPTED_OUT = "opted_out"
+    NO_CREDIT = "no_credit"
     # phones
     TOKEN_UNKNOWN = "token_unknown"
     TOKEN_USED = "token_used"
@@ -266,6 +267,12 @@ CATALOGUE: Mapping[Code, Problem] = MappingProxyType(
                 409,
                 "This number asked to hear no more",
                 "Do not text it. It can come back by sending START, or lift it when the person asked you to.",
+            ),
+            _entry(
+                Code.NO_CREDIT,
+                402,
+                "The balance does not pay for this",
+                "Top the account up, or send fewer texts in one request. Nothing was stored.",
             ),
             _entry(
                 Code.TOKEN_UNKNOWN,

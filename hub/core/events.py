@@ -106,6 +106,8 @@ class MessageData(Data, frozen=True, kw_only=True):
     delivered_at: Rfc3339 | None = None
     changed_at: Rfc3339
     """When it came into this status."""
+    refunded: bool = False
+    """This move gave back what the text had cost; false as well where nothing is charged."""
 
 
 class ReceivedData(Data, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from hub.accounts.credits import CreditBook
 from hub.core.commands import AnyLine, ByDevice, ByLine, ByName, Sender
 from hub.core.effects import Effect, LiveHint, WakeAt, WakeDispatch
 from hub.core.errors import Code, HubError
@@ -63,7 +64,7 @@ def accept(tx: Tx, commands: Sequence[PreparedSend]) -> list[Done[Accepted] | Re
     """Store what these requests ask for.
 
     Refused: `idempotency_conflict` (the key was another request's), `unknown_sender` (a line, phone or strict sender that
-    is not the account's), `opted_out` (nobody is left who did not ask to hear no more).
+    is not the account's), `opted_out` (nobody is left who did not ask to hear no more), `no_credit`.
     """
     answers = stored_answers(tx, commands)
     outcomes: list[Done[Accepted] | Refused | None] = [None] * len(commands)
@@ -77,12 +78,13 @@ def accept(tx: Tx, commands: Sequence[PreparedSend]) -> list[Done[Accepted] | Re
         elif key is None or first_of.setdefault(key, place) == place:
             fresh.append(place)
     book = LineBook(tx)
-    for place, planned in zip(fresh, _plan(tx, book, [commands[place] for place in fresh]), strict=True):
+    credits_ = CreditBook(tx, {commands[place].request.account_id for place in fresh})
+    for place, planned in zip(fresh, _plan(tx, book, credits_, [commands[place] for place in fresh]), strict=True):
         if isinstance(planned, Refused):
             outcomes[place] = planned
         else:
             plans[place] = planned
-    for place, outcome in _store(tx, book, plans).items():
+    for place, outcome in _store(tx, book, credits_, plans).items():
         outcomes[place] = outcome
     _answer_repeats(tx, commands, outcomes)
     failpoint("accept.before_commit")
@@ -100,7 +102,7 @@ def _answer_repeats(tx: Tx, commands: Sequence[PreparedSend], outcomes: list[Don
 # --- planning ------------------------------------------------------------------------------------------------------------
 
 
-def _plan(tx: Tx, book: LineBook, commands: Sequence[PreparedSend]) -> list[_Plan | Refused]:
+def _plan(tx: Tx, book: LineBook, credits_: CreditBook, commands: Sequence[PreparedSend]) -> list[_Plan | Refused]:
     """Lines, threads and rows of each request; nothing is written yet."""
     wishes = [
         [
@@ -115,9 +117,23 @@ def _plan(tx: Tx, book: LineBook, commands: Sequence[PreparedSend]) -> list[_Pla
     return [
         Refused(HubError(Code.OPTED_OUT))
         if _must_refuse(command, wished, out)
-        else _plan_one(tx, book, command, wished, out)
+        else _affordable(book, credits_, _plan_one(tx, book, command, wished, out))
         for command, wished in zip(commands, wishes, strict=True)
     ]
+
+
+def _affordable(book: LineBook, credits_: CreditBook, planned: _Plan | Refused) -> _Plan | Refused:
+    """The plan, if the account can pay for it."""
+    if isinstance(planned, Refused):
+        return planned
+    refusal = credits_.refusal(planned.command.request.account_id, len(_charged(book, planned)))
+    return planned if refusal is None else Refused(refusal)
+
+
+def _charged(book: LineBook, plan: _Plan) -> list[tuple[str, str]]:
+    """(account, message) of the texts that cost something: what goes to a sandbox phone reaches nobody."""
+    lines = [(row, book.line(row.account_id, row.line_id)) for row in plan.rows]
+    return [(row.account_id, row.id) for row, line in lines if line is None or not line.is_sandbox]
 
 
 def _must_refuse(command: PreparedSend, wishes: Sequence[Wish], out: Container[tuple[str, str]]) -> bool:
@@ -245,13 +261,16 @@ def _result(given: Given, row: MessageRow | None) -> RecipientResult:
 # --- storing -------------------------------------------------------------------------------------------------------------
 
 
-def _store(tx: Tx, book: LineBook, plans: dict[int, _Plan]) -> dict[int, Done[Accepted] | Refused]:
+def _store(
+    tx: Tx, book: LineBook, credits_: CreditBook, plans: dict[int, _Plan]
+) -> dict[int, Done[Accepted] | Refused]:
     """Write all plans; the outcome of each, by its place in the batch."""
     lost = _claim_keys(tx, plans)
     kept = {place: plan for place, plan in plans.items() if place not in lost}
     rows = [row for plan in kept.values() for row in plan.rows]
     insert_batches(tx.conn, [batch for plan in kept.values() if (batch := _batch_row(plan)) is not None])
     insert_accepted(tx.conn, rows)
+    credits_.charge(text for plan in kept.values() for text in _charged(book, plan))
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
     insert_hops(tx.conn, [hop for plan in kept.values() for hop in plan.hops])
     shared = [*_announce(tx, book, rows), *_wake(rows)]

@@ -20,10 +20,17 @@ _METADATA = msgspec.json.Decoder(dict[str, str])
 
 
 def message_event(
-    event_id: str, type_: EventType, row: MessageRow, line: _Line | None, at: UtcMs, occurred_at: UtcMs | None = None
+    event_id: str,
+    type_: EventType,
+    row: MessageRow,
+    line: _Line | None,
+    at: UtcMs,
+    occurred_at: UtcMs | None = None,
+    *,
+    is_refunded: bool = False,
 ) -> NewEvent:
     """The event that an outbound message came into its present state at `at` (hub), `occurred_at` (phone)."""
-    return new_event(event_id, type_, row, _message_data(row, line, occurred_at or at), occurred_at or at)
+    return new_event(event_id, type_, row, _message_data(row, line, occurred_at or at, is_refunded), occurred_at or at)
 
 
 def new_event(event_id: str, type_: EventType, row: MessageRow, data: Data, occurred_at: UtcMs) -> NewEvent:
@@ -44,7 +51,7 @@ def new_event(event_id: str, type_: EventType, row: MessageRow, data: Data, occu
     )
 
 
-def _message_data(row: MessageRow, line: _Line | None, changed_at: UtcMs) -> MessageData:
+def _message_data(row: MessageRow, line: _Line | None, changed_at: UtcMs, is_refunded: bool) -> MessageData:
     return MessageData(
         id=render("message", row.id),
         status=row.state,
@@ -69,6 +76,7 @@ def _message_data(row: MessageRow, line: _Line | None, changed_at: UtcMs) -> Mes
         sent_at=_rfc3339(row.sent_at),
         delivered_at=_rfc3339(row.delivered_at),
         changed_at=rfc3339(changed_at),
+        refunded=is_refunded,
     )
 
 

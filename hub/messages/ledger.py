@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from hub.accounts.credits import CreditBook, is_refunded, refund
 from hub.accounts.settings import read_settings
 from hub.core import moves, reports
 from hub.core.clock import UtcMs
@@ -80,6 +81,9 @@ class Ledger:
         self._announced: list[tuple[MessageRow, EventType, UtcMs]] = []
         self._used: dict[tuple[str, str], int] = {}
         self._touched: dict[str, str] = {}
+        self._failing: dict[str, str] = {}
+        self._replayed: list[tuple[str, str]] = []
+        self._refunded: set[str] = set()
         self._wake_at: UtcMs | None = None
         self._load(set(refs))
 
@@ -179,11 +183,19 @@ class Ledger:
         stored.write_messages(conn, [(entry.row, entry.written) for entry in changed])
         stored.insert_hops(conn, self._hops)
         add_usage(self.tx, self._used)
+        self._settle_credits()
         self._touched.update({entry.row.id: entry.row.account_id for entry in changed})
         self._hops.clear()
         self._used.clear()
         for entry in changed:
             entry.is_changed, entry.written = False, stored.changing_of(entry.row)
+
+    def _settle_credits(self) -> None:
+        """What failed gets its price back, what is replayed pays again: in this transaction, with its rows locked."""
+        self._refunded |= refund(self.tx, [(account, id_) for id_, account in self._failing.items()])
+        CreditBook(self.tx, {account for account, _ in self._replayed}).charge_again(self._replayed)
+        self._failing.clear()
+        self._replayed.clear()
 
     def close(self) -> tuple[Effect, ...]:
         """Write everything, and return what must happen after the commit."""
@@ -277,11 +289,14 @@ class Ledger:
             row.reason = row.error_code = None
         if status in SETTLED:
             row.final_at = now
+            if is_refunded(status, row.reason):
+                self._failing[row.id] = row.account_id
 
     def _queue_again(self, row: MessageRow) -> None:
         """Its time has come, or an operator replays it: a replay gets its whole time to live anew."""
         row.due_at = self.tx.now
         if row.final_at is not None:
+            self._replayed.append((row.account_id, row.id))
             row.final_at = row.uncertain_at = row.bound_at = row.reason = row.error_code = None
             row.expires_at = self.tx.now + (row.ttl_seconds or 0) * 1000
 
@@ -301,7 +316,9 @@ class Ledger:
         return publish(self.tx, [self._event(row, event, at, lines) for row, event, at in self._announced])
 
     def _event(self, row: MessageRow, event: EventType, at: UtcMs, lines: dict[str, LineFace]) -> NewEvent:
-        return message_event(self.tx.new_id(), event, row, lines.get(row.line_id or ""), self.tx.now, at)
+        line = lines.get(row.line_id or "")
+        is_back = row.id in self._refunded and is_refunded(Status(row.state), row.reason)
+        return message_event(self.tx.new_id(), event, row, line, self.tx.now, at, is_refunded=is_back)
 
 
 def _is_adopted(row: MessageRow, decision: Decision) -> bool:

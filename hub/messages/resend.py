@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hub.accounts.credits import CreditBook
 from hub.core.address import Address, AddressKind
 from hub.core.commands import ByLine, Recipient, ReplayDeadLetter, SendRequest
 from hub.core.effects import WakeDispatch
@@ -121,20 +122,24 @@ def _again(row: MessageRow, command: Resend) -> PreparedSend:
 
 
 def replay(tx: Tx, commands: Sequence[Replay]) -> list[Done[MessageView] | Refused]:
-    """Put dead letters back. Refused: `not_found`, `conflict` when it is no dead letter."""
+    """Put dead letters back. Refused: `not_found`, `conflict` when it is no dead letter, `no_credit`."""
     ledger = Ledger(tx, [(command.account_id, command.message_id) for command in commands])
-    refusals = [_replay_one(ledger, command) for command in commands]
+    credits_ = CreditBook(tx, {command.account_id for command in commands})
+    refusals = [_replay_one(ledger, credits_, command) for command in commands]
     effects = ledger.close()
     outcomes = [refusal or _replayed(tx, command) for command, refusal in zip(commands, refusals, strict=True)]
     return with_effects(outcomes, effects)
 
 
-def _replay_one(ledger: Ledger, command: Replay) -> Refused | None:
+def _replay_one(ledger: Ledger, credits_: CreditBook, command: Replay) -> Refused | None:
     entry = ledger.find(command.account_id, command.message_id)
     if entry is None:
         return Refused(HubError(Code.NOT_FOUND))
     if entry.status is not Status.DEAD_LETTER:
         return Refused(HubError(Code.CONFLICT))
+    refusal = credits_.refusal(command.account_id, 1)
+    if refusal is not None:
+        return Refused(refusal)
     word = ReplayDeadLetter(account_id=command.account_id, message_id=command.message_id)
     ledger.apply(entry, word, Actor(command.by), by=command.by)
     return None

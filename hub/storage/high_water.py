@@ -13,6 +13,7 @@ MADE_FROM_TIME = (
     "batch",
     "consent_change",
     "contact",
+    "credit_entry",
     "device",
     "device_gap",
     "device_notice",

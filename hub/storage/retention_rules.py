@@ -115,6 +115,18 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "opt_out": Kept("one row per number that asked to hear no more"),
         "consent_change": Kept("proof of who asked for what and when"),
         "snippet": Kept("a handful per account"),
+        "credit_account": Kept("one row per account that pays for its texts"),
+        "credit_entry": Sweep(
+            "The ledger of credits, once the text of an entry has ended; what is swept stays in the balance",
+            _messages,
+            ("id",),
+            "select id, account_id, amount_micros from credit_entry where id < :cutoff_id"
+            " and not exists (select 1 from message where message.id = credit_entry.message_id and final_at is null)"
+            " order by id limit :most",
+            before=(
+                "update credit_account set settled_micros = settled_micros + :amount_micros where account_id = :account_id",
+            ),
+        ),
         "wh_lane": EndedElsewhere("with its endpoint"),
         "wh_delivery": EndedElsewhere("with its event"),
         "conversation": EndedElsewhere("with its last text"),

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,14 +44,17 @@ async def test_dying_at_every_place_loses_and_doubles_nothing(tmp_path: Path, da
     """One hub that dies again and again, each time somewhere else, while customers and phones go on."""
     async with world(tmp_path, database_url) as here:
         traffic: list[asyncio.Task[None]] = []
+        here.hub.command("credits", "price", "0.05")
+        here.hub.command("credits", "add", "100")
         here.hub.kill()
         for turn, place in enumerate(PLACES):
             here.hub.start(failpoints=place)
-            traffic.append(asyncio.create_task(one_turn(here, turn)))
+            traffic += [asyncio.create_task(one_turn(here, turn)), asyncio.create_task(taken_back(here, turn))]
             await here.hub.died(place)
         await here.hub.started()
         await asyncio.gather(*traffic)
         await all_is_well(here)
+        await the_credits_agree(here)
 
 
 async def one_turn(here: World, turn: int) -> None:
@@ -57,6 +62,38 @@ async def one_turn(here: World, turn: int) -> None:
     for n in range(2):
         await here.customer_texts(f"+1415556{turn:02}{n:02}", f"reply {turn}.{n}")
         await here.send(f"+1415555{turn:02}{n:02}", f"text {turn}.{n}")
+
+
+async def taken_back(here: World, turn: int) -> None:
+    """A text for tomorrow that is cancelled, each step repeated until the hub has done it."""
+    body = {
+        "to": f"+1415557{turn:04}",
+        "text": "tomorrow",
+        "send_at": (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+    async def taken() -> str | None:
+        answer = await here.hub.api.post("/v1/messages", json=body, headers={"Idempotency-Key": f"tomorrow-{turn}"})
+        return str(answer.json()["results"][0]["message_id"]) if answer.status_code == 202 else None
+
+    message = await eventually("a text for tomorrow is taken", taken)
+
+    async def cancelled() -> bool:
+        await here.hub.api.post(f"/v1/messages/{message}/cancel")
+        return bool((await here.state_of(message))["state"] == "cancelled")
+
+    await eventually("it is cancelled", cancelled)
+
+
+async def the_credits_agree(here: World) -> None:
+    """M13: whatever died, each text was charged once, and what was cancelled was given back once."""
+    shown = here.hub.command("credits", "show", "--json")
+    kinds = Counter((entry["kind"], entry["message_id"]) for entry in shown["entries"])
+    assert set(kinds.values()) == {1}
+    by_kind = Counter(kind for kind, _ in kinds)
+    sent, back = len(here.message_ids), len(PLACES)
+    assert by_kind == {"top_up": 1, "charge": sent + back, "refund": back}
+    assert shown["balance"] == round(100 - 0.05 * sent, 2)
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.slow)])

@@ -1,4 +1,4 @@
-"""MySMSGate's API and webhooks: `/api/v1/send`, `/api/v1/sms?id=`, `/api/v1/history`, `/api/v1/devices`."""
+"""MySMSGate's API and webhooks: `/api/v1/send`, `/api/v1/sms?id=`, `/api/v1/history`, `/api/v1/devices`, `/api/v1/balance`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.accounts.scopes import Scope
 from hub.dialects.contract import Dialect
 from hub.dialects.json_door import Operation, Path, PathRoute
 from hub.dialects.mysmsgate.events import MySmsGate
-from hub.dialects.mysmsgate.reading import get_sms, list_devices, list_history
+from hub.dialects.mysmsgate.reading import get_balance, get_sms, list_devices, list_history
 from hub.dialects.mysmsgate.sending import refuse, send
 from hub.services import Services
 
@@ -24,6 +24,7 @@ def _routes(services: Services) -> Sequence[BaseRoute]:
         PathRoute("/api/v1/sms", path("GET", Operation(get_sms, Scope.MESSAGES_READ)), parameter="id"),
         PathRoute("/api/v1/history", path("GET", Operation(list_history, Scope.MESSAGES_READ))),
         PathRoute("/api/v1/devices", path("GET", Operation(list_devices, Scope.DEVICES_READ))),
+        PathRoute("/api/v1/balance", path("GET", Operation(get_balance, Scope.ACCOUNT_READ))),
     ]
 
 

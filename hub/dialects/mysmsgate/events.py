@@ -76,6 +76,6 @@ def _ended(data: Any) -> dict[str, Any]:
         "status_text": status_text(data.status, data.reason),
         "device_id": data.device_id,
         "sim_slot": data.slot or 0,
-        "refunded": False,
+        "refunded": data.refunded,
         "timestamp": parse_rfc3339(data.changed_at) // 1000,
     }

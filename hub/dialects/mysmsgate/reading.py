@@ -1,9 +1,10 @@
-"""What was sent and received, and the phones."""
+"""What was sent and received, the phones, and what is left of the credits."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from hub.accounts.credits import amount_of
 from hub.core.clock import rfc3339
 from hub.core.errors import Code, HubError
 from hub.core.ids import BadId, parse, render
@@ -14,6 +15,7 @@ from hub.dialects.json_door import Call
 from hub.dialects.mysmsgate.words import STATUSES, status_text
 from hub.messages.search import MessageFilter, find_message, list_messages
 from hub.messages.views import MessageView
+from hub.storage.credits import find_credits
 
 LONGEST_HISTORY = 200
 _DIRECTIONS = {"out": "mt", "in": "mo"}
@@ -78,6 +80,19 @@ async def list_devices(call: Call) -> dict[str, Any]:
         after = page.next
         if after is None:
             return {"success": True, "devices": devices}
+
+
+async def get_balance(call: Call) -> dict[str, Any]:
+    """What is left to send with; nulls where the account pays nothing for its texts."""
+    row = await call.services.db.read(find_credits, call.account_id)
+    if row is None or not row.is_on:
+        return {"success": True, "balance": None, "currency": None, "price_per_sms": None}
+    return {
+        "success": True,
+        "balance": amount_of(row.balance_micros),
+        "currency": row.currency,
+        "price_per_sms": amount_of(row.price_micros),
+    }
 
 
 async def _slots(call: Call) -> dict[str, int | None]:

@@ -2,8 +2,19 @@
 
 from sqlmodel import SQLModel
 
-from hub.storage.schema import accounts, contacts, devices, gateways, messages, smsgate, users, webhooks
+from hub.storage.schema import accounts, contacts, credits, devices, gateways, messages, smsgate, users, webhooks
 
 METADATA = SQLModel.metadata
 
-__all__ = ["METADATA", "accounts", "contacts", "devices", "gateways", "messages", "smsgate", "users", "webhooks"]
+__all__ = [
+    "METADATA",
+    "accounts",
+    "contacts",
+    "credits",
+    "devices",
+    "gateways",
+    "messages",
+    "smsgate",
+    "users",
+    "webhooks",
+]

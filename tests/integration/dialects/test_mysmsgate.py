@@ -9,12 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from hub.accounts.credits import SetPrice, TopUp, set_prices, top_up
 from hub.core.ids import render
 from hub.core.status import Status
 from hub.dialects.mysmsgate import DIALECT
 from hub.dialects.mysmsgate.words import STATUSES
 from hub.storage.schema.messages import Message
 from tests.integration.api.hub_api import Api
+from tests.integration.messages.world import ACCOUNT
 
 pytestmark = pytest.mark.anyio
 
@@ -131,3 +133,18 @@ async def test_no_body_is_answered_with_5xx(
     assert answer.status_code < 500
     assert "success" in answer.json()
     assert len(api.world.rows(Message)) == before + (answer.status_code == 202)
+
+
+async def test_M13_balance_is_told_and_used_up_is_402(api: Api, http: httpx.AsyncClient) -> None:
+    api.world.phone()
+    nothing = (await http.get("/api/v1/balance")).json()
+    assert nothing == {"success": True, "balance": None, "currency": None, "price_per_sms": None}
+    api.world.do(set_prices, SetPrice(account_id=ACCOUNT, currency="EUR", price_micros=50_000))
+    api.world.do(top_up, TopUp(id=api.world.new_id(), account_id=ACCOUNT, micros=90_000))
+    assert (await http.post("/api/v1/send", json={"to": TO, "message": "x"})).status_code == 202
+    told = (await http.get("/api/v1/balance")).json()
+    assert told == {"success": True, "balance": 0.04, "currency": "EUR", "price_per_sms": 0.05}
+    refused(await http.post("/api/v1/send", json={"to": TO, "message": "x"}), 402)
+    assert len(api.world.rows(Message)) == 1
+    stranger = {"Authorization": f"Bearer {api.make_key('b' * 24)}"}
+    assert (await http.get("/api/v1/balance", headers=stranger)).json()["balance"] is None

@@ -185,6 +185,43 @@ def _conversation() -> None:
     op.create_index("conversation_recent", "conversation", ["account_id", "last_at", "id"], unique=False)
 
 
+def _credit_account() -> None:
+    op.create_table(
+        "credit_account",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("currency", TEXT, nullable=False),
+        sa.Column("price_micros", sa.BigInteger(), nullable=False),
+        sa.Column("balance_micros", sa.BigInteger(), nullable=False),
+        sa.Column("settled_micros", sa.BigInteger(), nullable=False),
+        sa.Column("is_on", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id"),
+    )
+
+
+def _credit_entry() -> None:
+    op.create_table(
+        "credit_entry",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("amount_micros", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", TEXT, nullable=True),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.Column("note", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("credit_entry_account", "credit_entry", ["account_id", "id"], unique=False)
+    op.create_index(
+        "credit_entry_message",
+        "credit_entry",
+        ["message_id", "turn", "kind"],
+        unique=True,
+        sqlite_where=sa.text("message_id is not null"),
+        postgresql_where=sa.text("message_id is not null"),
+    )
+
+
 def _device_connection() -> None:
     op.create_table(
         "device_connection",
@@ -1158,6 +1195,8 @@ CREATE = (
     _contact,
     _contact_number,
     _conversation,
+    _credit_account,
+    _credit_entry,
     _device_connection,
     _device_event,
     _device_gap,
