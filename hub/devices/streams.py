@@ -37,19 +37,27 @@ class Stream:
         self.clock_ahead_ms = row.clock_ahead_ms
 
     def heard(self, number: int, at: UtcMs, now: UtcMs) -> None:
-        """Note the phone's time of an event, before the rules number it."""
-        self._times[number] = at
+        """Note the phone's time of an event, before the rules number it. One that is settled already says nothing new."""
+        if number > self.memory.contiguous:
+            self._times.setdefault(number, at)
         self.last_event_at = now
         self.clock_ahead_ms = at - now if at > now else None
 
     def advance(self, memory: StreamMemory) -> None:
-        """Take the rules' new memory; `complete_up_to` follows the last event below the first hole."""
+        """Take the rules' new memory; `complete_up_to` follows the last event below the first hole.
+
+        Afterwards a time is known of the numbers beyond that hole and of no other, as when the row is read back: where one batch ends
+        and the next begins must not show.
+        """
         if memory.contiguous > self.memory.contiguous:
             passed = [number for number in self._times if number <= memory.contiguous]
             if passed:
                 self.complete_up_to = self._times[max(passed)]
             for number in passed:
                 del self._times[number]
+        if len(self._times) > len(memory.beyond):  # the rules forget the highest numbers at their cap
+            tracked = {number for number, _ in memory.beyond}
+            self._times = {number: at for number, at in self._times.items() if number in tracked}
         self.memory = memory
 
     def row(self) -> StreamRow:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -255,6 +255,8 @@ STEPS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 3), st.booleans()),
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
+@example(steps=[(5, 0, False), (1, 0, True), (1, 0, False), (2, 0, True)])
+@example(steps=[(1, 0, False), (2, 0, False), (4, 0, False), (1, 0, False), (3, 0, True)])
 def test_a_batch_leaves_what_its_events_would_leave_one_by_one(
     world: World, steps: list[tuple[int, int, bool]]
 ) -> None:
@@ -264,15 +266,23 @@ def test_a_batch_leaves_what_its_events_would_leave_one_by_one(
         handset.hello()
 
     def frames(handset: Handset) -> list[Event | Gone]:
+        """Each event has a time of its own, or nobody would see whose time was taken."""
         return [
-            Gone("s", number, number + 1, "aged") if is_gone else handset.text(n=number, uuid=f"u-{number}-{variant}")
-            for number, variant, is_gone in steps
+            Gone("s", number, number + 1, "aged")
+            if is_gone
+            else handset.text(n=number, uuid=f"u-{number}-{variant}", at=at(step))
+            for step, (number, variant, is_gone) in enumerate(steps)
         ]
+
+    def at(step: int) -> Raw:
+        return Raw(f'"{write_utc(started + 60_000 * step)}"'.encode())
+
+    started = world.clock.now()
 
     world.run(store_told, [together.told(frame) for frame in frames(together)])
     for frame in frames(alone):
         world.run(store_told, [alone.told(frame)])
-    kept = ("contiguous", "contiguous_uuid", "given_out", "received", "asked", "complete_up_to")
+    kept = ("contiguous", "contiguous_uuid", "given_out", "received", "asked", "complete_up_to", "clock_ahead_ms")
     assert [together.stream_row()[name] for name in kept] == [alone.stream_row()[name] for name in kept]
     assert json.loads(together.stream_row()["beyond"]) == json.loads(alone.stream_row()["beyond"])
     stored = [
@@ -280,6 +290,24 @@ def test_a_batch_leaves_what_its_events_would_leave_one_by_one(
         for one in (together, alone)
     ]
     assert stored[0] == stored[1]
+    gaps = [
+        sorted((row["first_n"], row["last_n"]) for row in world.rows(DeviceGap) if row["device_id"] == one.device_id)
+        for one in (together, alone)
+    ]
+    assert gaps[0] == gaps[1]
+
+
+def test_an_event_that_comes_again_does_not_say_up_to_when_all_is_there(world: World) -> None:
+    """The number was settled as gone; that its event comes after all says nothing of those that are still gone above it."""
+    handset = connected(world)
+    started = world.clock.now()
+    handset.tell(handset.text(n=1))
+    world.clock.advance(60)
+    late = handset.text(n=1, uuid="late")
+    frames = [handset.text(n=5), late, Gone("stream-a", 2, 3, "aged")]
+    world.run(store_told, [handset.told(frame) for frame in frames])
+    assert handset.stream_row()["contiguous"] == 3
+    assert handset.view().complete_up_to == started
 
 
 def test_received_at_and_sender_survive_as_the_phone_told_them(world: World) -> None:
