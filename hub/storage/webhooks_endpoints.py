@@ -12,7 +12,7 @@ from hub.storage.webhooks_outbox import ORDER_KEY
 
 COUNTED = 10_000
 """Waiting deliveries are counted up to here: a count of everything would grow with the backlog."""
-LANE_COLUMNS = ("failing_since", "last_ok_at", "tries_since_ok", "paused_until", "breaker")
+LANE_COLUMNS = ("failing_since", "last_ok_at", "tries_since_ok", "paused_until", "breaker", "watch")
 
 _ENDPOINT = table_of(WebhookEndpoint)
 _LANE = table_of(WebhookLane)

@@ -71,6 +71,7 @@ class LaneMemory(NamedTuple):
     last_ok_at: UtcMs | None
     tries_since_ok: int
     noticed: int
+    watch: str
     endpoint_id: str
 
 

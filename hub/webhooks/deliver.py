@@ -38,6 +38,7 @@ from hub.webhooks.settings import DeliverySettings
 from hub.webhooks.settling import Settler
 from hub.webhooks.tries import OnTexts, Tries
 from hub.webhooks.upkeep import Upkeep
+from hub.webhooks.watch import IsWatched
 
 log = get_logger("webhooks")
 
@@ -75,7 +76,8 @@ class Deliverer:
         self._clock = EngineClock(clock)
         self._leases = Leases(db, settings.node, settings.lease_seconds)
         self._recorder = Recorder(db, settings.node, on_commit=self._committed, on_lost=self._lost)
-        self._settler = Settler(self._clock, self._recorder, random.random, settings.node)
+        watched = {name for name, form in formats.items() if isinstance(form, IsWatched) and form.is_watched}
+        self._settler = Settler(self._clock, self._recorder, random.random, settings.node, watched)
         self._tries = Tries(self._clock, formats, self._settler, on_texts)
         self._keeper = LaneKeeper(db, self._clock, self._leases, client, Sealer(box))
         self._bulkheads = Bulkheads(settings.max_in_flight)

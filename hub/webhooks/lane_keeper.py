@@ -22,6 +22,7 @@ from hub.webhooks.opened import OpenEndpoint, open_endpoint
 from hub.webhooks.pace import Rate, Window
 from hub.webhooks.sealer import Sealer
 from hub.webhooks.signing import new_keys
+from hub.webhooks.watch import decode_watch
 
 log = get_logger("webhooks")
 
@@ -163,6 +164,7 @@ class LaneKeeper:
             breaker=Breaker(_breaker(row)),
             window=Window(endpoint.max_inflight),
             sender=self._client.pool(),
+            watch=decode_watch(row.lane["watch"]),
             paused_until=_paused_until(row),
             careful_until=max(recent) + TAKEOVERS_WITHIN_MS if len(recent) >= TAKEOVERS_SUSPECT else 0,
             suspect_id=row.lane["trying_id"] if row.lane["trying_times"] >= SUSPECT_TIMES else None,

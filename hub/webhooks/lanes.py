@@ -27,6 +27,7 @@ from hub.webhooks.client import Sender
 from hub.webhooks.health import Health
 from hub.webhooks.opened import OpenEndpoint
 from hub.webhooks.pace import Rate, Window
+from hub.webhooks.watch import UNWATCHED, Watch, encode_watch
 
 HELD_AHEAD_MS = 1_000
 """How long to wait behind a delivery that is held: the upkeep loop is letting it go."""
@@ -34,7 +35,7 @@ RECENT = 32
 SLOW_MS = 2_000
 MOST_BEHIND = 512
 
-Standing: TypeAlias = tuple[UtcMs, BreakerState, Health]
+Standing: TypeAlias = tuple[UtcMs, BreakerState, Health, Watch]
 
 
 @dataclass(eq=False, slots=True)
@@ -47,6 +48,7 @@ class Lane:
     breaker: Breaker
     window: Window
     sender: Sender
+    watch: Watch = UNWATCHED
     paused_until: UtcMs = 0
     careful_until: UtcMs = 0
     """Watched until then for a delivery that stops the process: one at a time, each noted before it is tried."""
@@ -237,7 +239,7 @@ class Lane:
 
     def standing(self) -> Standing:
         """What `memory` is made of: compared after each try, and spelled out only when something in it has changed."""
-        return (self.paused_until, self.breaker.state, self.health)
+        return (self.paused_until, self.breaker.state, self.health, self.watch)
 
     def memory(self) -> LaneMemory:
         """What has to outlive this process."""
@@ -249,6 +251,7 @@ class Lane:
             health.last_ok_at,
             health.tries_since_ok,
             health.noticed,
+            encode_watch(self.watch),
             self.id,
         )
 

@@ -23,6 +23,12 @@ COMMIT_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15),
 )
 DEAD = Counter("webhook_dead_total", "Deliveries given up, by why.", ["why"])
+ALERTS = Counter("webhook_alerts_total", "Times that a watched endpoint began to break a limit, by which.", ["rule"])
+ENDPOINT_ALERT = Gauge(
+    "webhook_endpoint_alert",
+    "1 for limits that watched endpoints break now; at most 20 endpoints.",
+    ["endpoint", "rule"],
+)
 STALE = Counter("webhook_stale_lanes_total", "Lanes found to be another process's when their outcomes were written.")
 CLOCK_OFFSET = Gauge(
     "webhook_clock_offset_seconds", "Receivers' clocks against the hub's: the median, when they agree."

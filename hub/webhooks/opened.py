@@ -25,6 +25,7 @@ class OpenEndpoint:
     version: int
     kind: str
     url: str
+    format: str
     state: str
     is_deleted: bool
     gateway_id: str | None
@@ -65,6 +66,7 @@ def open_endpoint(row: LaneRow, sealer: Sealer) -> OpenEndpoint:
         version=stored["version"],
         kind=stored["kind"],
         url=stored["url"],
+        format=stored["format"],
         state=stored["state"],
         is_deleted=stored["deleted_at"] is not None,
         gateway_id=stored["gateway_id"],

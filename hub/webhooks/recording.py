@@ -15,6 +15,7 @@ from hub.webhooks.chores import HoldAll, encode_chore
 from hub.webhooks.health import Notice
 from hub.webhooks.outbox import NewEvent, publish
 from hub.webhooks.targets import shown_url
+from hub.webhooks.watch import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Told:
     failing_since: UtcMs | None
     disable: str | None = None
     """Why the endpoint is switched off with it."""
+    rule: Rule | None = None
+    """The limit it is about, of those a watched endpoint is held to."""
 
 
 @dataclass(slots=True)
@@ -95,7 +98,7 @@ def _tell(tx: Tx, told: Told) -> tuple[Effect, ...]:
         endpoint_id=render("endpoint", told.endpoint_id),
         url=shown_url(told.url),
         state="active" if told.disable is None else "disabled",
-        reason=told.disable or (told.notice.partition(":")[2]),
+        reason=told.disable or told.rule or told.notice.partition(":")[2],
         failing_since=None if told.failing_since is None else rfc3339(told.failing_since),
         waiting=stored.count_waiting(tx, told.endpoint_id),
     )

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from hub.core.clock import UtcMs
 from hub.webhooks.answer import Timing
+from hub.webhooks.watch import Sums
 
 EndpointState = Literal["active", "paused", "disabled"]
 DeliveryState = Literal["pending", "held", "ok", "dead", "cancelled"]
@@ -113,6 +114,8 @@ class EndpointHealth(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     """At most `webhooks_endpoints.COUNTED`."""
     held: int
+    watch: Sums
+    """The last hour, where the format is watched; nothing but zeros elsewhere."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

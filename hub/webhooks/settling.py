@@ -2,10 +2,11 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from email.utils import parsedate_to_datetime
 
 from hub.core.clock import UtcMs
+from hub.core.events import EventType
 from hub.core.ports import RenderedRequest
 from hub.storage.webhooks_due import Due
 from hub.storage.webhooks_outcomes import CANCELLED, DEAD, HELD, OK, PENDING, AttemptRow, OutcomeRow
@@ -20,6 +21,7 @@ from hub.webhooks.recorder import Recorder
 from hub.webhooks.recording import Told
 from hub.webhooks.sentences import Result, Why
 from hub.webhooks.targets import shown_url
+from hub.webhooks.watch import after_try
 
 SAMPLE_SECONDS = 10.0
 """A receiver's clock is looked at this often."""
@@ -30,7 +32,16 @@ _COUNTED = {result: metrics.ATTEMPTS.labels(result.value) for result in Result}
 class Settler:
     """Draws the consequences of tries."""
 
-    def __init__(self, clock: EngineClock, recorder: Recorder, random: Callable[[], float], node: str) -> None:
+    def __init__(
+        self,
+        clock: EngineClock,
+        recorder: Recorder,
+        random: Callable[[], float],
+        node: str,
+        watched: Collection[str] = (),
+    ) -> None:
+        """`watched` are the formats whose receivers are held to limits."""
+        self._watched = watched
         self._clock = clock
         self._recorder = recorder
         self._random = random
@@ -89,6 +100,7 @@ class Settler:
     def _succeeded(self, lane: Lane, due: Due, attempt: AttemptRow, started_at: UtcMs, now: UtcMs) -> None:
         row = OutcomeRow(OK, due.attempts + 1, due.due_at, started_at, now, Why.OK, due.id)
         lane.answered(due, None, now - started_at)
+        self._watch(lane, now, now - started_at, is_success=True)
         self._recorder.outcome(lane, row, attempt)
         metrics.DELIVERY_SECONDS.observe(max(0, now - due.created_at) / 1000)
         if lane.breaker.succeeded(now):
@@ -117,6 +129,7 @@ class Settler:
         )
         if answer.result is Result.BLOCKED:
             metrics.BLOCKED.labels((answer.error or "").rpartition(": ")[2][:40]).inc()
+        self._watch(lane, now, now - started_at, is_success=False, is_given_up=judgement.gave_up is not None)
         if judgement.is_gone:
             self._gone(lane, due, attempt, first_at, now)
             return
@@ -178,6 +191,22 @@ class Settler:
         if turn.disable is not None:
             lane.endpoint = dataclasses.replace(endpoint, state="disabled")
             lane.forget_ready()
+
+    def _watch(self, lane: Lane, now: UtcMs, duration_ms: int, *, is_success: bool, is_given_up: bool = False) -> None:
+        """Hold a watched endpoint to its limits."""
+        endpoint = lane.endpoint
+        if endpoint.format not in self._watched:
+            return
+        turn = after_try(lane.watch, now, duration_ms, is_success=is_success, is_given_up=is_given_up)
+        lane.watch = turn.watch
+        url, since = shown_url(endpoint.url), lane.health.failing_since
+        for rule in turn.began:
+            metrics.ALERTS.labels(rule).inc()
+            told = Told(endpoint.account_id, endpoint.id, url, EventType.ENDPOINT_FAILING, since, rule=rule)
+            self._recorder.told(lane, told)
+        for rule in turn.ended:
+            told = Told(endpoint.account_id, endpoint.id, url, EventType.ENDPOINT_RECOVERED, None, rule=rule)
+            self._recorder.told(lane, told)
 
     def _sample_clock(self, lane: Lane, answer: Answer) -> None:
         now = time.monotonic()

@@ -31,6 +31,7 @@ from hub.webhooks.recorder import Recorder
 from hub.webhooks.replay import StepReplays, step_replays
 from hub.webhooks.sentences import Why
 from hub.webhooks.settings import DeliverySettings
+from hub.webhooks.watch import sums
 
 log = get_logger("webhooks")
 
@@ -159,6 +160,11 @@ class Upkeep:
             metrics.LANES.labels(state).set(count)
         metrics.IN_FLIGHT.set(self._bulkheads.in_flight)
         metrics.CLOCK_OFFSET.set(self._clock.receivers_offset_ms / 1000)
+        metrics.ENDPOINT_ALERT.clear()
+        broken = [(lane, rules) for lane in self._keeper.lanes.values() if (rules := sums(lane.watch, now).broken())]
+        for lane, rules in broken[: metrics.WORST]:
+            for rule in rules:
+                metrics.ENDPOINT_ALERT.labels(lane.id, rule).set(1)
         metrics.LATE_SECONDS.clear()
         latest = sorted((lane for lane in self._seen if lane.due_at < now), key=lambda lane: lane.due_at)
         for lane_due in latest[: metrics.WORST]:

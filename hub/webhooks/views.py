@@ -8,6 +8,7 @@ from hub.webhooks.breaker import BreakerState
 from hub.webhooks.records import BasicAuth, Endpoint, EndpointHealth, SecretInfo
 from hub.webhooks.sealer import Sealer
 from hub.webhooks.signing import public_key_text, secret_text
+from hub.webhooks.watch import decode_watch, sums
 
 
 def shown(stored: StoredEndpoint, sealer: Sealer, now: UtcMs) -> Endpoint:
@@ -53,6 +54,7 @@ def _health(stored: StoredEndpoint, now: UtcMs) -> EndpointHealth:
         breaker="closed" if breaker.openings == 0 else "open" if breaker.open_until > now else "half_open",
         pending=stored.pending,
         held=stored.held,
+        watch=sums(decode_watch(lane["watch"]), now),
     )
 
 

@@ -194,6 +194,7 @@ def _endpoint(route: Route, clock: Clock) -> OpenEndpoint:
         version=1,
         kind="http",
         url=route.url,
+        format="standard",
         state="active",
         is_deleted=False,
         settings={},

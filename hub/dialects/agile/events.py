@@ -33,6 +33,7 @@ class Agile:
     name = "agile"
     schedule = "agile"
     """What a webhook of this format gets that names no schedule."""
+    is_watched = True
 
     def takes(self, event: EventType) -> bool:
         """Inbound texts."""

@@ -43,6 +43,20 @@ class WebhookSecret(Model):
     expires_at: UtcTime | None
 
 
+class WebhookWatch(Model):
+    """How the last hour went, where a format's receivers are held to limits (`agile`); zeros elsewhere."""
+
+    tries: Count
+    failed: Count
+    slow: Annotated[Count, Meta(description="Answers that took longer than 5 s.")]
+    slowest_ms: Count
+    missing: Annotated[Count, Meta(description="Texts given up: the receiver has a hole until they are replayed.")]
+    alerts: Annotated[
+        list[Literal["slow", "errors", "missing"]],
+        Meta(description="Limits that are broken now: more than 1 in 100 slow, or failed; a text missing."),
+    ]
+
+
 class WebhookHealth(Model):
     """How sending goes."""
 
@@ -55,6 +69,7 @@ class WebhookHealth(Model):
     breaker: str
     pending: Annotated[Count, Meta(description="Deliveries that wait.")]
     held: Annotated[Count, Meta(description="Deliveries held while it is switched off.")]
+    watch: WebhookWatch
 
 
 class Webhook(Model):

@@ -31,6 +31,7 @@ from hub.dialects.native_v1.webhook_models import (
     WebhookSecret,
     WebhooksQuery,
     WebhookToMake,
+    WebhookWatch,
 )
 from hub.webhooks import records
 
@@ -75,6 +76,7 @@ def shown(endpoint: records.Endpoint) -> Webhook:
 
 
 def _health(health: records.EndpointHealth) -> WebhookHealth:
+    watch = health.watch
     return WebhookHealth(
         failing_since=time_or_none(health.failing_since),
         last_ok_at=time_or_none(health.last_ok_at),
@@ -83,6 +85,14 @@ def _health(health: records.EndpointHealth) -> WebhookHealth:
         breaker=health.breaker,
         pending=health.pending,
         held=health.held,
+        watch=WebhookWatch(
+            tries=watch.tries,
+            failed=watch.failed,
+            slow=watch.slow,
+            slowest_ms=watch.slowest_ms,
+            missing=watch.missing,
+            alerts=list(watch.broken()),
+        ),
     )
 
 

@@ -219,6 +219,8 @@ class WebhookLane(SQLModel, table=True):
     tries_since_ok: int = Field(default=0, sa_type=Int64)
     noticed: int = Field(default=0, sa_type=Int64)
     """Notices given about the present failure: 1 after an hour, 2 after a day."""
+    watch: str = Field(default="{}", sa_type=CleanText)
+    """JSON (`hub.webhooks.watch.Watch`) of the last hour, where the format is held to limits."""
     chore: str | None = Field(default=None, sa_type=CleanText)
     """JSON (`hub.webhooks.chores.Chore`) of what is still to be done with the deliveries that wait; gone when it is done."""
     trying_id: int | None = Field(default=None, sa_type=Int64)

@@ -19,7 +19,7 @@ from hub.dialects.agile import Agile
 from hub.webhooks.outbox import NewEvent
 from hub.webhooks.records import EndpointChanges
 from tests.databases import missing
-from tests.integration.webhooks.receiver import Receiver, Script, black_hole, says
+from tests.integration.webhooks.receiver import Receiver, Script, black_hole, says, slowly
 from tests.integration.webhooks.world import World, eventually, world
 
 pytestmark = pytest.mark.anyio
@@ -232,3 +232,63 @@ async def test_G10_a_slow_customer_delays_no_other(database_url: str) -> None:
         await receiver.until_count(200)
         rows = await hub.deliveries(endpoint_id=made.endpoint.id)
         assert {row.attempts for row in rows} == {0}, "the slow one still holds its first requests open"
+
+
+def alerts(receiver: Receiver) -> list[tuple[str, str]]:
+    """What an alert webhook was told: event and reason."""
+    told = [json.loads(post.body) for post in receiver.posts]
+    return [(one["type"], one["data"]["reason"]) for one in told]
+
+
+WATCHED = ("endpoint:failing", "endpoint:recovered")
+
+
+async def test_G9_errors_and_texts_given_up_are_counted_shown_and_told_to_another_endpoint(database_url: str) -> None:
+    async with Receiver() as alarm, agile(database_url, says(200, b"ERR")) as (hub, receiver):
+        made = await hub.endpoint(receiver.url(), format="agile", schedule=())
+        await hub.endpoint(alarm.url(), event_types=WATCHED, order_mode="endpoint")
+        await hub.publish([received(hub)])
+        await alarm.until_count(2)
+        assert alerts(alarm) == [("endpoint:failing", "errors"), ("endpoint:failing", "missing")]
+        told = json.loads(alarm.posts[0].body)["data"]
+        assert (told["endpoint_id"], told["state"]) == (render("endpoint", made.endpoint.id), "active")
+        watch = (await hub.webhooks.get(hub.account_id, made.endpoint.id)).health.watch
+        assert (watch.tries, watch.failed, watch.missing) == (1, 1, 1)
+        assert watch.broken() == ("errors", "missing")
+        receiver.script = OK
+        await hub.publish([received(hub) for _ in range(99)])
+        await alarm.until_count(3)
+        assert alerts(alarm)[2:] == [("endpoint:recovered", "errors")]
+        assert (await hub.webhooks.get(hub.account_id, made.endpoint.id)).health.watch.broken() == ("missing",)
+
+
+async def test_G9_an_answer_after_more_than_5_s_is_told_as_slow(sqlite_url: str) -> None:
+    # The hub's clock runs two hundred times as fast as the machine's: 60 ms are 12 s.
+    async with Receiver() as alarm, agile(sqlite_url, slowly(0.06, OK), factor=200) as (hub, receiver):
+        made = await hub.endpoint(receiver.url(), format="agile")
+        await hub.endpoint(alarm.url(), event_types=WATCHED)
+        await hub.publish([received(hub)])
+        await alarm.until_count(1)
+        assert alerts(alarm) == [("endpoint:failing", "slow")]
+        watch = (await hub.webhooks.get(hub.account_id, made.endpoint.id)).health.watch
+        assert (watch.slow, watch.slowest_ms > 5_000, watch.broken()) == (1, True, ("slow",))
+
+
+async def test_G9_what_was_counted_outlives_the_process(database_url: str) -> None:
+    async with agile(database_url, says(200, b"ERR")) as (hub, receiver):
+        made = await hub.endpoint(receiver.url(), format="agile", schedule=())
+        await hub.publish([received(hub)])
+        await hub.until_settled()
+    async with world(database_url, formats=[Agile()], account_id=hub.account_id) as again:
+        health = (await again.webhooks.get(again.account_id, made.endpoint.id)).health
+        assert (health.watch.failed, health.watch.missing) == (1, 1)
+
+
+async def test_G9_other_formats_are_held_to_no_such_limit(sqlite_url: str) -> None:
+    async with Receiver() as alarm, agile(sqlite_url, says(500)) as (hub, receiver):
+        made = await hub.endpoint(receiver.url(), schedule=(), event_types=("sms:received",))
+        await hub.endpoint(alarm.url(), event_types=WATCHED)
+        await hub.publish([received(hub)])
+        await hub.until_settled(endpoint_id=made.endpoint.id)
+        assert (await hub.webhooks.get(hub.account_id, made.endpoint.id)).health.watch.tries == 0
+        assert alarm.posts == []

@@ -35,7 +35,7 @@ class NoSender:
 
 def endpoint(read_by: ReadBy = "due", most: int = 4) -> OpenEndpoint:
     return OpenEndpoint(
-        id="e", account_id="a", version=1, kind="http", url="http://x/", state="active", is_deleted=False, settings={},
+        id="e", account_id="a", version=1, kind="http", url="http://x/", format="standard", state="active", is_deleted=False, settings={},
         keys=Keys(()), own_headers=(), secret_names=frozenset(), timeout_seconds=30, max_inflight=most, rate_per_second=None,
         read_by=read_by, schedule=schedule_of("default"), success_prefix=None, gateway_id=None,
     )  # fmt: skip

@@ -802,6 +802,7 @@ def _wh_lane() -> None:
         sa.Column("last_ok_at", sa.BigInteger(), nullable=True),
         sa.Column("tries_since_ok", sa.BigInteger(), nullable=False),
         sa.Column("noticed", sa.BigInteger(), nullable=False),
+        sa.Column("watch", TEXT, nullable=False),
         sa.Column("chore", TEXT, nullable=True),
         sa.Column("trying_id", sa.BigInteger(), nullable=True),
         sa.Column("trying_times", sa.BigInteger(), nullable=False),
