@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from hub.core.mail import is_domain
 
 
 class ConfigurationError(Exception):
@@ -140,6 +143,31 @@ class Config:
         group="Webhooks",
     )
 
+    smtp_host: str = setting(
+        "Mail server (a relay, or a provider's submission host) that webhooks with a `mailto:` address are sent by. Empty: none.",
+        "",
+        group="E-mail",
+    )
+    smtp_port: int = setting("Its port.", 587, group="E-mail")
+    smtp_tls: str = setting(
+        "`starttls` (insisted on), `tls` (from the first byte, usually port 465) or `off` (on this machine only, when there is a "
+        "password).",
+        "starttls",
+        group="E-mail",
+    )
+    smtp_user: str = setting("User name at the mail server. Empty: none is asked for.", "", group="E-mail")
+    smtp_password: str = setting("Its password.", "", secret=True, group="E-mail")
+    smtp_ca_file: Path | None = setting(
+        "Certificates (PEM) that are trusted for the mail server beside the system's.", None, group="E-mail"
+    )
+    mail_domain: str = setting(
+        "The domain whose mail reaches this hub, e.g. `sms.example.org`: mails come from `smsin@` it, and can be answered. Empty: "
+        "the host of the public URL, and no mail can be answered.",
+        "",
+        group="E-mail",
+    )
+    mail_brand: str = setting("The sender's name in mails.", "Handset Hub", group="E-mail")
+
     writer_queue: int = setting(
         "Writes that may wait for the database; beyond it the answer is 503.", 20000, group="Storage"
     )
@@ -170,6 +198,12 @@ class Config:
         here = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
         scheme = "http" if self.tls == "off" else "https"
         return f"{scheme}://{f'[{here}]' if ':' in here else here}:{self.port}"
+
+    @property
+    def mail_host(self) -> str:
+        """The domain of the hub's own mail addresses."""
+        host = urlsplit(self.base_url).hostname or ""
+        return self.mail_domain.lower() or (host if is_domain(host) else "localhost")
 
     @property
     def storage_url(self) -> str:
@@ -249,6 +283,7 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 CHOICES = {
     "tls": ("off", "auto", "files"),
+    "smtp_tls": ("starttls", "tls", "off"),
     "log_level": ("debug", "info", "warning", "error"),
     "log_format": ("json", "console"),
 }
@@ -260,6 +295,7 @@ def _check(config: Config) -> None:
             raise ConfigurationError(f"{variable(name)} is {getattr(config, name)!r}: use {' or '.join(choices)}.")
     if not 0 <= config.port <= 65535:
         raise ConfigurationError(f"HUB_PORT is {config.port}: use 0 to 65535.")
+    _check_mail(config)
     if config.tls == "files" and not (config.tls_certificate and config.tls_key):
         raise ConfigurationError("HUB_TLS is files: set HUB_TLS_CERTIFICATE and HUB_TLS_KEY.")
     if not config.storage_url.startswith(("sqlite:///", "postgresql://")):
@@ -271,6 +307,18 @@ def _check(config: Config) -> None:
             raise ConfigurationError(
                 f"HUB_WEBHOOK_ALLOW_NETWORKS holds {network!r}: give CIDRs such as 192.168.0.0/16."
             ) from None
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _check_mail(config: Config) -> None:
+    if config.mail_domain and not is_domain(config.mail_domain):
+        raise ConfigurationError(f"HUB_MAIL_DOMAIN is {config.mail_domain!r}: give a domain such as sms.example.org.")
+    if not 1 <= config.smtp_port <= 65535:
+        raise ConfigurationError(f"HUB_SMTP_PORT is {config.smtp_port}: use 1 to 65535.")
+    if config.smtp_password and config.smtp_tls == "off" and config.smtp_host not in LOOPBACK:
+        raise ConfigurationError("HUB_SMTP_TLS is off: HUB_SMTP_PASSWORD would cross the network in the clear.")
 
 
 def as_markdown() -> str:

@@ -4,7 +4,7 @@ A format is pure: it turns an event into the bytes of a request and reads an ans
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -76,12 +76,20 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RenderedRequest(msgspec.Struct, frozen=True):
-    """A whole request: on every try of a delivery the same but for signatures and time stamps."""
+    """A whole request: on every try of a delivery the same but for signatures and time stamps.
+
+    Of a mail (`method` is `MAIL`, `url` begins with `mailto:`) `body` is the whole message, and `headers` are what the log shows of it.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+    @property
+    def is_mail(self) -> bool:
+        """It leaves the hub by SMTP."""
+        return self.method == "MAIL"
 
 
 class ReplyText(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +131,31 @@ class WebhookFormat(Protocol):
 
     def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What an answer means; `headers` with lower-case names, `body` its first 4 KiB."""
+        ...
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """What a format says in a mail. Names and texts of strangers may stand in it: what becomes a header is made one line."""
+
+    subject: str
+    text: str
+    """The body, in UTF-8; `\\n` ends a line."""
+    is_branded: bool = False
+    """The subject begins with the hub's brand and ` -- `."""
+    mailbox: str = "smsin"
+    """The local part it comes from, at the hub's mail domain."""
+    conversation_id: str | None = None
+    """Mails of one conversation stand together in a mail program, and an answer to one goes out as a text."""
+
+
+@runtime_checkable
+class TellsByMail(Protocol):
+    """A format with words for a mail beside those for a request: a webhook in it may have a `mailto:` address."""
+
+    name: str
+
+    def mail(self, endpoint: EndpointView, event: EventView) -> Mail:
+        """What the mail says; the same on every try."""
         ...
 
 

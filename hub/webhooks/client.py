@@ -42,15 +42,42 @@ class Sender(Protocol):
         ...
 
 
+class Client(Protocol):
+    """What the lanes of a process send by."""
+
+    @property
+    def guard(self) -> Guard:
+        """Which addresses customers' URLs may lead to."""
+        ...
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether mails can leave the hub."""
+        ...
+
+    def pool(self) -> Sender:
+        """The way out of one lane."""
+        ...
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        ...
+
+
 class HttpClient:
     """What the lanes of a process share: resolver, guard, TLS settings. Makes the lanes' pools."""
 
     def __init__(self, guard: Guard, resolver: Resolver, *, proxy: str = "") -> None:
-        self.guard = guard
+        self.guard: Guard = guard
         self._resolver = resolver
         tls = ssl.create_default_context()
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self.dialler = Dialler(guard, resolver, tls, proxy)
+
+    @property
+    def has_mail(self) -> bool:
+        """Never."""
+        return False
 
     def pool(self) -> "Pool":
         """A pool of connections for one lane."""

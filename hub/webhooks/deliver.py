@@ -24,12 +24,13 @@ from hub.storage.webhooks_due import Due
 from hub.storage.webhooks_lanes import database_now
 from hub.storage.webhooks_outcomes import DEAD
 from hub.webhooks.bulkheads import Bulkheads
-from hub.webhooks.client import HttpClient
+from hub.webhooks.client import Client
 from hub.webhooks.engine_clock import EngineClock, PacedClock
 from hub.webhooks.lane_keeper import LaneKeeper
 from hub.webhooks.lanes import Lane
 from hub.webhooks.leases import Leases
 from hub.webhooks.looking import Found, look, plan
+from hub.webhooks.mail import MailIdentity
 from hub.webhooks.recorder import Recorder
 from hub.webhooks.recording import Trying, mark_trying
 from hub.webhooks.sealer import Sealer
@@ -67,8 +68,9 @@ class Deliverer:
         box: SecretBox,
         formats: Mapping[str, WebhookFormat],
         settings: DeliverySettings,
-        client: HttpClient,
+        client: Client,
         on_texts: OnTexts | None = None,
+        identity: MailIdentity | None = None,
     ) -> None:
         self._db = db
         self._settings = settings
@@ -78,7 +80,7 @@ class Deliverer:
         self._recorder = Recorder(db, settings.node, on_commit=self._committed, on_lost=self._lost)
         watched = {name for name, form in formats.items() if isinstance(form, IsWatched) and form.is_watched}
         self._settler = Settler(self._clock, self._recorder, random.random, settings.node, watched)
-        self._tries = Tries(self._clock, formats, self._settler, on_texts)
+        self._tries = Tries(self._clock, formats, self._settler, on_texts, identity or MailIdentity())
         self._keeper = LaneKeeper(db, self._clock, self._leases, client, Sealer(box))
         self._bulkheads = Bulkheads(settings.max_in_flight)
         self._upkeep = Upkeep(db, self._clock, self._keeper, self._recorder, self._bulkheads, settings)

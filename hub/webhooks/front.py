@@ -12,13 +12,15 @@ from hub.core.commands import CallbackTarget
 from hub.core.errors import Code, HubError, invalid
 from hub.core.events import EventType
 from hub.core.ids import IdSource
-from hub.core.ports import WebhookFormat
+from hub.core.mail import is_mail
+from hub.core.ports import TellsByMail, WebhookFormat
 from hub.storage.database import Database
 from hub.storage.webhooks_endpoints import StoredEndpoint, find_endpoint, list_endpoints
 from hub.storage.webhooks_lanes import LaneRow, load_lanes
 from hub.webhooks import endpoints, replay
-from hub.webhooks.client import HttpClient
+from hub.webhooks.client import Client
 from hub.webhooks.formats.standard import template_input
+from hub.webhooks.mail import MailIdentity
 from hub.webhooks.opened import open_endpoint
 from hub.webhooks.reading import id_of_number, number_of_id, read_deliveries, read_delivery
 from hub.webhooks.records import (
@@ -47,8 +49,8 @@ from hub.webhooks.signing import (
     rotate,
     secret_text,
 )
-from hub.webhooks.subscriptions import checked, merged, row_of
-from hub.webhooks.targets import check_url
+from hub.webhooks.subscriptions import checked, merged, row_of, with_other_kind
+from hub.webhooks.targets import check_mailto, check_url
 from hub.webhooks.template import BadTemplate, render_template
 from hub.webhooks.trial import Trials
 from hub.webhooks.views import shown
@@ -67,8 +69,9 @@ class Webhooks:
         ids: IdSource,
         box: SecretBox,
         formats: Mapping[str, WebhookFormat],
-        client: HttpClient,
+        client: Client,
         node: str = "",
+        identity: MailIdentity | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -78,13 +81,15 @@ class Webhooks:
         """All formats of this hub, by name."""
         self.client = client
         """What sends; shared with the delivery loop, which closes it."""
-        self._trials = Trials(client, clock, ids, node)
+        self.identity = identity or MailIdentity()
+        """Who the hub is when it writes mails."""
+        self._trials = Trials(client, clock, ids, node, self.identity)
 
     # --- endpoints ----------------------------------------------------------------------------------------------------------------
 
     async def create(self, account_id: str, new: NewEndpoint, *, gateway_id: str | None = None) -> CreatedEndpoint:
         """Subscribe. The signing secret is generated and in this answer only; a gateway's webhook is signed with its token."""
-        new = checked(new, self.client.guard, self.formats)
+        new = checked(new, self.client.guard, self.formats, has_mail=self.client.has_mail)
         now = self._clock.now()
         endpoint_id = self._ids.next(now)
         keys = new_keys(now, secrets.token_bytes, ed25519=new.signing == "ed25519")
@@ -110,7 +115,10 @@ class Webhooks:
                 raise HubError(
                     Code.CONFLICT, "This webhook is made by texts that carry their own target; it cannot be changed."
                 )
-            new = checked(merged(stored, changes, self._sealer), self.client.guard, self.formats)
+            asked = with_other_kind(stored, changes)
+            new = checked(
+                merged(stored, asked, self._sealer), self.client.guard, self.formats, has_mail=self.client.has_mail
+            )
             values = row_of(new, endpoint_id, self._sealer)
             if stored.row["state"] == "disabled":
                 del values["state"]
@@ -207,7 +215,7 @@ class Webhooks:
 
     async def delivery(self, account_id: str, delivery_id: str) -> DeliveryDetail:
         """One, with its tries and its bytes."""
-        found = await self._db.read(read_delivery, account_id, delivery_id, dict(self.formats))
+        found = await self._db.read(read_delivery, account_id, delivery_id, dict(self.formats), self.identity)
         if found is None:
             raise HubError(Code.NOT_FOUND)
         return DeliveryDetail(delivery=found[0], attempts=found[1], body=found[2])
@@ -262,7 +270,10 @@ class Webhooks:
         if target.format not in self.formats:
             known = ", ".join(sorted(self.formats))
             raise invalid(f"{field}.format", "unknown", f"{target.format[:40]!r} is no format: use {known}.")
-        check_url(target.url, self.client.guard, field=f"{field}.url")
+        if is_mail(target.url) and isinstance(self.formats[target.format], TellsByMail):
+            check_mailto(target.url, field=f"{field}.url")
+        else:
+            check_url(target.url, self.client.guard, field=f"{field}.url")
 
     # --- pieces -------------------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from hub.core.clock import UtcMs
-from hub.core.ports import Outcome, WebhookFormat
+from hub.core.ports import Outcome, RenderedRequest, WebhookFormat
 from hub.core.retry import (
     TOO_MANY_REQUESTS_SECONDS,
     GiveUp,
@@ -13,11 +13,13 @@ from hub.core.retry import (
     retry_after_seconds,
 )
 from hub.webhooks.answer import Answer
-from hub.webhooks.sentences import Result
+from hub.webhooks.sentences import Result, Why
 
 _DOWN_STATUSES = frozenset({408, 429})
 _REQUEST_IS_WRONG = frozenset({Result.STATUS, Result.REDIRECT, Result.BODY, Result.RENDER})
 """Failures that blame this request rather than say that the endpoint is down (a 5xx among `STATUS` says so)."""
+_MAIL_IS_WRONG = frozenset({Result.MAIL_LATER, Result.MAIL_REFUSED})
+"""The mail server is up and speaks of this mail or this mailbox; its numbers mean something else than HTTP's."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -49,12 +51,17 @@ def result_of_status(status: int) -> Result:
 
 
 NO_WISHES = Outcome(is_success=False)
+TAKEN = Outcome(is_success=True)
 
 
-def read_answer(answer: Answer, form: WebhookFormat, prefix: bytes | None) -> tuple[Answer, Outcome]:
+def read_answer(
+    answer: Answer, request: RenderedRequest, form: WebhookFormat, prefix: bytes | None
+) -> tuple[Answer, Outcome]:
     """The answer as the format and the endpoint's own rule see it (a 2xx may still be no success), and what it asks for."""
     if answer.result is not Result.OK:
         return answer, NO_WISHES
+    if request.is_mail:
+        return answer, TAKEN
     headers = {name.lower(): value for name, value in answer.headers}
     outcome = form.read_reply(answer.status or 0, headers, answer.body)
     if outcome.is_success and (prefix is None or answer.body.startswith(prefix)):
@@ -63,7 +70,9 @@ def read_answer(answer: Answer, form: WebhookFormat, prefix: bytes | None) -> tu
 
 
 def says_down(result: Result, status: int | None) -> bool:
-    """Whether a failure says that the endpoint is down: no answer at all, 408, 429 or 5xx."""
+    """Whether a failure says that the endpoint is down: no answer at all, 408, 429 or 5xx; a mail server's word on a mail does not."""
+    if result in _MAIL_IS_WRONG:
+        return False
     if status is not None and (status >= 500 or status in _DOWN_STATUSES):
         return True
     return result not in _REQUEST_IS_WRONG
@@ -86,6 +95,8 @@ def judge(
         return DONE
     if result is Result.GONE:
         return Judgement(is_gone=True)
+    if result is Result.MAIL_REFUSED:
+        return Judgement(gave_up=Why.REFUSED)
     pause_until = _pause(status, retry_after, date, now, random)
     following = next_attempt(schedule, attempts, first_at, now, random)
     gave_up = following.reason if isinstance(following, GiveUp) else None

@@ -12,7 +12,7 @@ from hub.log import get_logger
 from hub.storage.database import Database
 from hub.storage.webhooks_lanes import LaneRow, load_lanes, takeovers_of
 from hub.webhooks.breaker import Breaker, BreakerState
-from hub.webhooks.client import HttpClient
+from hub.webhooks.client import Client
 from hub.webhooks.endpoints import GiveKeys, give_keys
 from hub.webhooks.engine_clock import EngineClock
 from hub.webhooks.health import Health
@@ -37,7 +37,7 @@ TAKEOVERS_WITHIN_MS = 600_000
 class LaneKeeper:
     """Holds the lanes by endpoint id."""
 
-    def __init__(self, db: Database, clock: EngineClock, leases: Leases, client: HttpClient, sealer: Sealer) -> None:
+    def __init__(self, db: Database, clock: EngineClock, leases: Leases, client: Client, sealer: Sealer) -> None:
         self.lanes: dict[str, Lane] = {}
         self._db = db
         self._clock = clock

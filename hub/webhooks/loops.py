@@ -15,10 +15,16 @@ from hub.webhooks.deliver import Deliverer
 from hub.webhooks.engine_clock import PacedClock
 from hub.webhooks.formats import formats_with
 from hub.webhooks.front import Webhooks
+from hub.webhooks.mail import MailIdentity
+from hub.webhooks.mailer import Mailer, MailServer
 from hub.webhooks.resolver import Resolver
 from hub.webhooks.settings import DeliverySettings
 from hub.webhooks.targets import Guard
+from hub.webhooks.transports import Transports
 from hub.webhooks.tries import OnTexts
+
+REPLY_PURPOSE = "mail-addresses"
+"""What the key is derived for that marks the hub's own mail addresses."""
 
 
 class _Parts(Protocol):
@@ -53,8 +59,31 @@ def open_webhooks(
 ) -> Webhooks:
     """What the doors use; `formats` are those of the dialects. Raises ValueError when two have one name."""
     guard = Guard(config.webhook_allow_networks.split(","))
-    client = HttpClient(guard, Resolver(guard), proxy=config.webhook_proxy)
-    return Webhooks(db, clock, ids, box, formats_with(*formats), client, config.node_name)
+    http = HttpClient(guard, Resolver(guard), proxy=config.webhook_proxy)
+    client = Transports(http, _mailer(config))
+    return Webhooks(db, clock, ids, box, formats_with(*formats), client, config.node_name, mail_identity(config, box))
+
+
+def _mailer(config: Config) -> Mailer | None:
+    if not config.smtp_host:
+        return None
+    return Mailer(
+        MailServer(
+            host=config.smtp_host,
+            port=config.smtp_port,
+            tls=config.smtp_tls,
+            user=config.smtp_user,
+            password=config.smtp_password,
+            ca_file=None if config.smtp_ca_file is None else str(config.smtp_ca_file),
+            own_name=config.mail_host,
+        )
+    )
+
+
+def mail_identity(config: Config, box: SecretBox) -> MailIdentity:
+    """Who the hub is when it writes mails. They can be answered only where mail for its domain reaches it."""
+    key = box.derive(REPLY_PURPOSE) if config.mail_domain else None
+    return MailIdentity(config.mail_host, config.mail_brand, key)
 
 
 def webhook_loops(parts: _Parts, on_texts: OnTexts | None = None) -> list[Worker]:
@@ -66,6 +95,8 @@ def webhook_loops(parts: _Parts, on_texts: OnTexts | None = None) -> list[Worker
         stop_seconds=max(1.0, parts.config.shutdown_seconds - 5.0),
         keep_events_days=parts.config.keep_events_days,
     )
-    loop = Deliverer(parts.db, parts.clock, parts.secrets, webhooks.formats, settings, webhooks.client, on_texts)
+    loop = Deliverer(
+        parts.db, parts.clock, parts.secrets, webhooks.formats, settings, webhooks.client, on_texts, webhooks.identity
+    )
     parts.effects.on(WakeDelivery, lambda effect: loop.wake(effect.endpoint_ids))
     return [loop]

@@ -15,6 +15,7 @@ from hub.core.commands import CallbackTarget
 from hub.core.effects import Effect, Publish, WakeDelivery
 from hub.core.events import Data, EventType, encode
 from hub.core.ids import from_hex30
+from hub.core.mail import is_mail
 from hub.storage import webhooks_outbox as stored
 from hub.storage.transaction import Tx
 
@@ -84,7 +85,8 @@ def _publish_to_targets(tx: Tx, events: Sequence[NewEvent]) -> int:
         endpoints[endpoint_id] = {
             "id": endpoint_id,
             "account_id": event.account_id,
-            "kind": "mail" if origin.startswith("mailto:") else "http",
+            "kind": "mail" if is_mail(origin) else "http",
+            "schedule": '"mail"' if is_mail(origin) else '"default"',
             "url": origin,
             "is_implicit": True,
             "gateway_id": target.gateway_id,

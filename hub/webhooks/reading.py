@@ -7,10 +7,12 @@ from sqlalchemy import Connection
 from hub.core.clock import UtcMs
 from hub.core.events import EventType
 from hub.core.ids import BadId, from_number, to_number
+from hub.core.mail import is_mail
 from hub.core.ports import DeliveryView, EventView, RenderedRequest, Secrets, WebhookFormat
 from hub.storage import webhooks_log as stored
 from hub.storage.webhooks_outcomes import STATES
 from hub.webhooks.attempts import shown_attempt
+from hub.webhooks.mail import MailIdentity, compose
 from hub.webhooks.records import Attempt, Delivery, DeliveryFilter, DeliveryState, LastTry
 from hub.webhooks.requests import format_view
 from hub.webhooks.sentences import explain_delivery
@@ -53,7 +55,7 @@ def read_deliveries(
 
 
 def read_delivery(
-    conn: Connection, account_id: str, delivery_id: str, formats: dict[str, WebhookFormat]
+    conn: Connection, account_id: str, delivery_id: str, formats: dict[str, WebhookFormat], identity: MailIdentity
 ) -> tuple[Delivery, tuple[Attempt, ...], str] | None:
     """One delivery, its tries, and the bytes that are sent."""
     row = stored.find_delivery(conn, account_id, number_of_id(delivery_id))
@@ -64,7 +66,7 @@ def read_delivery(
     return (
         shown_delivery(row, last),
         tuple(shown_attempt(tried, id_of_number(tried.id)) for tried in tries),
-        _body(row, formats.get(row.format)),
+        _body(row, formats.get(row.format), identity),
     )
 
 
@@ -96,17 +98,17 @@ def shown_delivery(row: Any, last: stored.LastTry | None) -> Delivery:
     )
 
 
-def _body(row: Any, form: WebhookFormat | None) -> str:
+def _body(row: Any, form: WebhookFormat | None, identity: MailIdentity) -> str:
     """The body, made again: it is the same on every try, so it is not stored."""
     if form is None:
         return ""
     try:
-        return _rendered(row, form, row.created_at).body.decode("utf-8", "replace")
+        return _rendered(row, form, row.created_at, identity).body.decode("utf-8", "replace")
     except Exception as error:  # a format is an adapter's code; the log says of each try why there was no request
         return str(error)
 
 
-def _rendered(row: Any, form: WebhookFormat, now: UtcMs) -> RenderedRequest:
+def _rendered(row: Any, form: WebhookFormat, now: UtcMs, identity: MailIdentity) -> RenderedRequest:
     event = EventView(
         event_id=row.event_id,
         seq=row.event_seq,
@@ -122,4 +124,7 @@ def _rendered(row: Any, form: WebhookFormat, now: UtcMs) -> RenderedRequest:
     delivery = DeliveryView(
         delivery_id=id_of_number(row.id), attempt=max(row.attempts, 1), run=row.run, created_at=row.created_at
     )
-    return form.render(format_view(row), event, delivery, Secrets(), now)
+    view = format_view(row)
+    if is_mail(view.url):
+        return compose(identity, form, view, event)
+    return form.render(view, event, delivery, Secrets(), now)

@@ -32,6 +32,9 @@ class Result(StrEnum):
     NO_SENDER = "no_sender"
     RENDER = "render"
     CONNECTION = "connection"
+    MAIL_LATER = "mail_later"
+    MAIL_REFUSED = "mail_refused"
+    MAIL_SERVER = "mail_server"
 
 
 _SENTENCES: Mapping[Result, str] = MappingProxyType(
@@ -57,9 +60,12 @@ _SENTENCES: Mapping[Result, str] = MappingProxyType(
         Result.TLS_FAILED: "The TLS handshake with the receiver failed.",
         Result.BAD_ANSWER: "What the receiver answered is not HTTP.",
         Result.HEADERS_TOO_LARGE: "The headers of the receiver's answer are larger than 8 kB.",
-        Result.NO_SENDER: "This hub has no way to send to this kind of target.",
+        Result.NO_SENDER: "This hub sends no mail: its operator has to name a mail server (HUB_SMTP_HOST).",
         Result.RENDER: "The event could not be written in this endpoint's format: {error}",
         Result.CONNECTION: "The connection to the receiver failed.",
+        Result.MAIL_LATER: "The mail server did not take the mail now (it answered {status}): it is tried again.",
+        Result.MAIL_REFUSED: "The mail server refused the mail for good (it answered {status}): {error}",
+        Result.MAIL_SERVER: "The hub's own mail server did not let it in: {error}",
     }
 )  # fmt: skip
 
@@ -87,6 +93,7 @@ class Why(StrEnum):
     ENDPOINT_DISABLED = "endpoint_disabled"
     ENDPOINT_PAUSED = "endpoint_paused"
     EXPIRED = "expired"
+    REFUSED = "refused"
 
 
 _ENDINGS: Mapping[Why, str] = MappingProxyType(
@@ -102,6 +109,7 @@ _ENDINGS: Mapping[Why, str] = MappingProxyType(
         Why.ENDPOINT_DISABLED: "Held: the endpoint is switched off. Switch it on and choose what happens with held events.",
         Why.ENDPOINT_PAUSED: "Held: the endpoint was paused, and goes on in a moment.",
         Why.EXPIRED: "Not sent: it was held until the event itself was no longer kept.",
+        Why.REFUSED: "Given up: the mail server refused it for good. Correct the address, then replay it.",
     }
 )
 

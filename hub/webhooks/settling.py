@@ -159,13 +159,13 @@ class Settler:
     def _probe_failed(
         self, lane: Lane, due: Due, attempt: AttemptRow, judgement: Judgement, first_at: UtcMs, now: UtcMs
     ) -> None:
-        """A failed probe is logged and uses up no try, but a delivery can grow too old on it."""
+        """A failed probe is logged and uses up no try, but a delivery can grow too old on it, or be refused for good."""
         lane.breaker.probe_failed(now, self._random())
-        if judgement.gave_up == Why.TOO_OLD:
-            row = OutcomeRow(DEAD, due.attempts, due.due_at, first_at, now, Why.TOO_OLD, due.id)
+        if judgement.gave_up in (Why.TOO_OLD, Why.REFUSED):
+            row = OutcomeRow(DEAD, due.attempts, due.due_at, first_at, now, judgement.gave_up, due.id)
             lane.answered(due, None, now - attempt.started_at)
             self._recorder.outcome(lane, row, attempt)
-            metrics.DEAD.labels(Why.TOO_OLD).inc()
+            metrics.DEAD.labels(judgement.gave_up).inc()
         else:
             lane.put_back(due)
             self._recorder.attempt(lane, attempt)

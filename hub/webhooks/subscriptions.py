@@ -1,6 +1,6 @@
 """What a customer asks of an endpoint, checked before anything is queued for writing. Pure but for the sealing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -9,13 +9,14 @@ from msgspec import UNSET
 from hub.core.errors import invalid
 from hub.core.events import EventType
 from hub.core.ids import is_id
-from hub.core.ports import WebhookFormat
+from hub.core.mail import is_mail
+from hub.core.ports import TellsByMail, WebhookFormat
 from hub.core.retry import BadSchedule, schedule_of
 from hub.storage.webhooks_endpoints import StoredEndpoint
 from hub.webhooks.headers import check_auth, check_headers
 from hub.webhooks.records import EndpointChanges, NewEndpoint
 from hub.webhooks.sealer import Sealer
-from hub.webhooks.targets import Guard, check_url
+from hub.webhooks.targets import Guard, check_mailto, check_url
 from hub.webhooks.template import check_template
 from hub.webhooks.views import listed, schedule_setting
 
@@ -51,9 +52,21 @@ class ChecksSettings(Protocol):
         ...
 
 
-def checked(new: NewEndpoint, guard: Guard, formats: Mapping[str, WebhookFormat]) -> NewEndpoint:
+@runtime_checkable
+class HasUsualEvents(Protocol):
+    """A format whose webhooks, when they name no events, hear of these instead of all."""
+
+    usual_events: Sequence[EventType]
+
+
+def checked(
+    new: NewEndpoint, guard: Guard, formats: Mapping[str, WebhookFormat], *, has_mail: bool = True
+) -> NewEndpoint:
     """What will be stored. Raises `HubError` `validation` or `target_refused` naming the field."""
-    check_url(new.url, guard)
+    if not is_mail(new.url):
+        check_url(new.url, guard)
+    else:
+        new = _checked_mail(new, formats, has_mail=has_mail)
     form = formats.get(new.format)
     if form is None:
         raise invalid("format", "unknown", f"{new.format[:40]!r} is no format: use {', '.join(sorted(formats))}.")
@@ -74,11 +87,29 @@ def checked(new: NewEndpoint, guard: Guard, formats: Mapping[str, WebhookFormat]
     check_auth(new.auth)
     _check_filters(new)
     rule = new.success_rule
-    if rule is None and new.schedule == "agile" and not isinstance(form, HasSchedule):
+    if rule is None and new.schedule == "agile" and not is_mail(new.url) and not isinstance(form, HasSchedule):
         rule = AGILE_SUCCESS
     if rule is not None and (not rule or len(rule) > 200 or not rule.isprintable()):
         raise invalid("success_rule", "value", "Give 1 to 200 printable characters that a good answer begins with.")
     return msgspec.structs.replace(new, event_types=_event_types(new, form), success_rule=rule)
+
+
+def _checked_mail(new: NewEndpoint, formats: Mapping[str, WebhookFormat], *, has_mail: bool) -> NewEndpoint:
+    """What is different for a `mailto:` address: only some formats have words for it, and nothing of HTTP fits."""
+    check_mailto(new.url)
+    if not has_mail:
+        raise invalid(
+            "url", "no_mail", "This hub sends no mail: its operator has to name a mail server (HUB_SMTP_HOST)."
+        )
+    form = "mail" if new.format == "standard" else new.format
+    known = sorted(name for name, one in formats.items() if isinstance(one, TellsByMail))
+    if form in formats and form not in known:
+        raise invalid("format", "mail", f"The {form} format has no words for mails: use {', '.join(known)}.")
+    for name in ("headers", "auth", "template", "success_rule"):
+        if getattr(new, name):
+            raise invalid(name, "mail", "A mail has no such thing: leave it out.")
+    schedule = "mail" if new.schedule == "default" else new.schedule
+    return msgspec.structs.replace(new, format=form, schedule=schedule)
 
 
 def _check_times(new: NewEndpoint) -> None:
@@ -117,9 +148,19 @@ def _event_types(new: NewEndpoint, form: WebhookFormat) -> tuple[str, ...]:
     if isinstance(form, RenamesEvents):
         words = {form.words[EventType(name)] for name in new.event_types} or set(form.words.values())
         return tuple(event for event in EventType if form.words.get(event) in words)
+    if not new.event_types and isinstance(form, HasUsualEvents):
+        return tuple(form.usual_events)
     if not new.event_types and not all(form.takes(event) for event in EventType):
         return tuple(event for event in EventType if form.takes(event))
     return tuple(dict.fromkeys(new.event_types))
+
+
+def with_other_kind(stored: StoredEndpoint, changes: EndpointChanges) -> EndpointChanges:
+    """The changes, with what no longer fits when a URL becomes a mail address or the other way round: the schedule begins anew."""
+    if changes.url is UNSET or is_mail(changes.url) == is_mail(stored.row["url"]) or changes.schedule is not UNSET:
+        return changes
+    rule = None if changes.success_rule is UNSET else changes.success_rule
+    return msgspec.structs.replace(changes, schedule="default", success_rule=rule)
 
 
 def merged(stored: StoredEndpoint, changes: EndpointChanges, sealer: Sealer) -> NewEndpoint:
@@ -154,6 +195,7 @@ def merged(stored: StoredEndpoint, changes: EndpointChanges, sealer: Sealer) -> 
 def row_of(new: NewEndpoint, endpoint_id: str, sealer: Sealer) -> dict[str, Any]:
     """The columns of a checked endpoint, but for its keys."""
     return {
+        "kind": "mail" if is_mail(new.url) else "http",
         "url": new.url,
         "description": new.description,
         "format": new.format,

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from hub.core.errors import Code, FieldError, HubError
+from hub.core.mail import MAILTO, mail_address
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -132,6 +133,12 @@ def check_url(url: str, guard: Guard, *, field: str = "url") -> None:
             "to HUB_WEBHOOK_ALLOW_NETWORKS.",
             (FieldError(field, Code.TARGET_REFUSED, f"{what} is refused"),),
         )
+
+
+def check_mailto(url: str, *, field: str = "url") -> None:
+    """Raise `validation` for a `mailto:` target that no mail can go to. Customers choose addresses only: the server is the operator's."""
+    if mail_address(url.removeprefix(MAILTO)) is None:
+        raise _wrong(field, "Give mailto: and one plain address, such as mailto:shop@example.org.")
 
 
 def _split(url: str, field: str) -> SplitResult:

@@ -6,12 +6,14 @@ from hub.core.clock import Clock, UtcMs
 from hub.core.errors import Code, HubError
 from hub.core.events import EventType
 from hub.core.ids import IdSource
+from hub.core.mail import is_mail
 from hub.core.ports import DeliveryView, RenderedRequest, WebhookFormat
 from hub.storage.webhooks_lanes import LaneRow
 from hub.webhooks.answer import Answer
 from hub.webhooks.attempts import attempt_row, shown_attempt
-from hub.webhooks.client import HttpClient
+from hub.webhooks.client import Client
 from hub.webhooks.judgement import read_answer
+from hub.webhooks.mail import MailIdentity, compose
 from hub.webhooks.opened import OpenEndpoint
 from hub.webhooks.records import Attempt, TestResult
 from hub.webhooks.requests import build_request, endpoint_view
@@ -26,11 +28,12 @@ AT_ONCE = 8
 class Trials:
     """Sends test events."""
 
-    def __init__(self, client: HttpClient, clock: Clock, ids: IdSource, node: str) -> None:
+    def __init__(self, client: Client, clock: Clock, ids: IdSource, node: str, identity: MailIdentity) -> None:
         self._client = client
         self._clock = clock
         self._ids = ids
         self._node = node
+        self._identity = identity
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, row: LaneRow, endpoint: OpenEndpoint, form: WebhookFormat, event: EventType) -> TestResult:
@@ -46,7 +49,7 @@ class Trials:
                 answer = await pool.send(request, float(endpoint.timeout_seconds))
             finally:
                 pool.close()
-        answer, _ = read_answer(answer, form, endpoint.success_prefix)
+        answer, _ = read_answer(answer, request, form, endpoint.success_prefix)
         body = request.body.decode("utf-8", "replace")
         is_success = answer.result is Result.OK
         return TestResult(attempt=self._shown(answer, request, endpoint, now), is_success=is_success, request_body=body)
@@ -56,6 +59,8 @@ class Trials:
     ) -> RenderedRequest:
         view = endpoint_view(endpoint, row.endpoint["format"], row.endpoint["template"], None)
         sample = sample_event(event, self._ids.next(now), endpoint.account_id, now)
+        if is_mail(view.url):
+            return compose(self._identity, form, view, sample)
         delivery = DeliveryView(delivery_id=self._ids.next(now), attempt=1, origin="test", created_at=now)
         return build_request(form, endpoint, view, sample, delivery, now)
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urljoin
 
 from hub.core.events import EventType
+from hub.core.mail import is_mail
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, ReplyText, WebhookFormat
 from hub.failpoints import failpoint
 from hub.log import get_logger
@@ -12,6 +13,7 @@ from hub.webhooks.answer import Answer
 from hub.webhooks.engine_clock import EngineClock
 from hub.webhooks.judgement import read_answer
 from hub.webhooks.lanes import Lane
+from hub.webhooks.mail import MailIdentity, compose
 from hub.webhooks.reading import id_of_number
 from hub.webhooks.requests import build_request, endpoint_view
 from hub.webhooks.sentences import Result
@@ -31,12 +33,18 @@ class Tries:
     """Carries out tries. Raises nothing but cancellation."""
 
     def __init__(
-        self, clock: EngineClock, formats: Mapping[str, WebhookFormat], settler: Settler, on_texts: OnTexts | None
+        self,
+        clock: EngineClock,
+        formats: Mapping[str, WebhookFormat],
+        settler: Settler,
+        on_texts: OnTexts | None,
+        identity: MailIdentity,
     ) -> None:
         self._clock = clock
         self._formats = formats
         self._settler = settler
         self._on_texts = on_texts
+        self._identity = identity
 
     async def run(self, lane: Lane, due: Due, *, is_probe: bool = False) -> None:
         """Try a delivery that the lane has started."""
@@ -67,7 +75,7 @@ class Tries:
     async def _send(self, lane: Lane, form: WebhookFormat, request: RenderedRequest) -> tuple[Answer, Outcome]:
         # On the machine's time, also under a test's scaled clock: networks do not run faster for it.
         answer = await lane.sender.send(request, lane.endpoint.timeout_seconds)
-        return read_answer(answer, form, lane.endpoint.success_prefix)
+        return read_answer(answer, request, form, lane.endpoint.success_prefix)
 
     async def _asked_for(
         self, lane: Lane, due: Due, form: WebhookFormat, event: EventView, url: str, outcome: Outcome
@@ -94,8 +102,6 @@ class Tries:
         if form is None:
             return None, Answer(Result.RENDER, error=f"this hub has no format {due.format!r}")
         endpoint = lane.endpoint
-        if endpoint.kind != "http":
-            return None, Answer(Result.NO_SENDER)
         delivery = DeliveryView(
             delivery_id=id_of_number(due.id),
             attempt=due.attempts + 1,
@@ -105,6 +111,8 @@ class Tries:
         )
         view = endpoint_view(endpoint, due.format, due.template, target)
         try:
+            if is_mail(view.url):
+                return compose(self._identity, form, view, event), _UNSENT
             return build_request(form, endpoint, view, event, delivery, self._clock.signing_now()), _UNSENT
         except BadTemplate as error:
             return None, Answer(Result.RENDER, error=str(error))

@@ -117,7 +117,7 @@ class Forwarder:
         for attempt in range(1, self._route.tries + 1):
             request = self._request(event, attempt)
             answer = await self._pool.send(request, DEADLINE_SECONDS)
-            answer, _ = read_answer(answer, self._route.form, None)
+            answer, _ = read_answer(answer, request, self._route.form, None)
             wait = self._wait_after(answer, attempt)
             self._say(self._shown(told, attempt, request, answer, wait))
             if wait is None:

@@ -9,6 +9,15 @@
 Every post of a text has the same bytes: receivers know a text by a hash of the four values. `date_time` is `YYYYMMDDHHMMSS` in the time
 zone of the webhook's setting `time_zone`, else UTC; `destination` is the number of the SIM, or the setting `destination` where the SIM does
 not know its number.
+
+A webhook of this format with a `mailto:` address gets the same as a mail, from `smsin@` the hub's mail domain:
+
+    Subject: Handset Hub -- SMS received
+
+    From: +447700900142
+    To: +447700900001
+    Date/Time: 20260131090000
+    Body: Yes!
 """
 
 from __future__ import annotations
@@ -20,7 +29,8 @@ from zoneinfo import ZoneInfo
 
 from hub.core.clock import UtcMs, parse_rfc3339
 from hub.core.events import EventType, ReceivedData, decode
-from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
+from hub.core.mail import conversation_of
+from hub.core.ports import DeliveryView, EndpointView, EventView, Mail, Outcome, RenderedRequest, Secrets
 
 TAKEN = b"+OK"
 TIME_ZONE, DESTINATION = "time_zone", "destination"
@@ -59,6 +69,19 @@ class Agile:
             "text": data.text,
         }
         return RenderedRequest("POST", endpoint.url, FORM, urlencode(fields).encode("ascii"))
+
+    def mail(self, endpoint: EndpointView, event: EventView) -> Mail:
+        """The same four values, a line each; the text comes last, since it may have lines of its own."""
+        data = decode(event.type, event.data)
+        assert isinstance(data, ReceivedData)
+        sent_at = _date_time(parse_rfc3339(data.received_at), endpoint.settings.get(TIME_ZONE, ""))
+        to = data.to or endpoint.settings.get(DESTINATION, "")
+        return Mail(
+            subject="SMS received",
+            is_branded=True,
+            text=f"From: {data.from_}\nTo: {to}\nDate/Time: {sent_at}\nBody: {data.text}\n",
+            conversation_id=conversation_of(data.conversation_id),
+        )
 
     def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """`+OK`, and nothing else."""

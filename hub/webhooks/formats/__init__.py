@@ -1,9 +1,10 @@
-"""Formats: how an event is told. Two are built in; each vendor dialect brings its own (`hub.core.ports.WebhookFormat`)."""
+"""Formats: how an event is told. Three are built in; each vendor dialect brings its own (`hub.core.ports.WebhookFormat`)."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from hub.core.ports import WebhookFormat
+from hub.webhooks.formats.mail import PlainMail
 from hub.webhooks.formats.smsgate import SmsGate
 from hub.webhooks.formats.standard import Standard
 
@@ -19,7 +20,7 @@ def formats_with(*more: WebhookFormat) -> Mapping[str, WebhookFormat]:
 
 
 def _built_in(more: Iterable[WebhookFormat]) -> tuple[WebhookFormat, ...]:
-    return (Standard(), SmsGate(), *more)
+    return (Standard(), SmsGate(), PlainMail(), *more)
 
 
 BUILT_IN = formats_with()

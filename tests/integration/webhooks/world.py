@@ -25,11 +25,14 @@ from hub.webhooks.client import HttpClient
 from hub.webhooks.deliver import Deliverer
 from hub.webhooks.formats import formats_with
 from hub.webhooks.front import Webhooks
+from hub.webhooks.mail import MailIdentity
+from hub.webhooks.mailer import Mailer, MailServer
 from hub.webhooks.outbox import NewEvent, publish
 from hub.webhooks.records import CreatedEndpoint, Delivery, DeliveryFilter, NewEndpoint
 from hub.webhooks.resolver import Resolver, system_lookup
 from hub.webhooks.settings import DeliverySettings
 from hub.webhooks.targets import Guard
+from hub.webhooks.transports import Transports
 from tests.integration.webhooks.receiver import QUIET_SECONDS
 
 LOCAL = ("127.0.0.0/8", "::1/128")
@@ -162,15 +165,18 @@ async def world(
     reader_threads: int = 2,
     lease_seconds: float = 15.0,
     keep_events_days: float = 30.0,
+    mail_server: MailServer | None = None,
+    identity: MailIdentity | None = None,
 ) -> AsyncIterator[World]:
     """Open a database and run the delivery loop over it. With `account_id` given, the account is there already."""
     clock = clock or SystemClock(factor)
     ids = IdSource(0, random.Random(os.urandom(8)).randbytes)
     db = Database.open(url, clock=clock, ids=ids, reader_threads=reader_threads, writer_window_ms=0.5)
     guard = Guard(allow)
-    client = HttpClient(guard, Resolver(guard, lookup, keep_seconds=keep_names_seconds))  # type: ignore[arg-type]
+    http = HttpClient(guard, Resolver(guard, lookup, keep_seconds=keep_names_seconds))  # type: ignore[arg-type]
+    client = Transports(http, None if mail_server is None else Mailer(mail_server))
     known = formats_with(*formats)
-    front = Webhooks(db, clock, ids, BOX, known, client, node)
+    front = Webhooks(db, clock, ids, BOX, known, client, node, identity)
     settings = DeliverySettings(
         node=f"{node}-{os.urandom(3).hex()}",
         max_in_flight=max_in_flight,
@@ -178,7 +184,7 @@ async def world(
         lease_seconds=lease_seconds,
         keep_events_days=keep_events_days,
     )
-    deliverer = Deliverer(db, clock, BOX, known, settings, client)
+    deliverer = Deliverer(db, clock, BOX, known, settings, client, identity=identity)
 
     def run_effects(effects: Sequence[Effect]) -> None:
         for effect in effects:

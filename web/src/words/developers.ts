@@ -109,7 +109,7 @@ export const HOOKS = {
   outcomes: {
     timeout: "Timed out", dns: "No such name", refused: "Refused", unreachable: "Unreachable", reset: "Broke off", closed: "Closed", blocked: "Not allowed", redirect: "Redirect",
     tls_expired: "Certificate", tls_wrong_name: "Certificate", tls_untrusted: "Certificate", tls_version: "Old TLS", tls_failed: "TLS", tls_reset: "TLS", body: "Wrong body",
-    rate_limited: "Too many", gone: "Gone", connection: "No connection", bad_answer: "Not HTTP", render: "Format",
+    rate_limited: "Too many", gone: "Gone", connection: "No connection", bad_answer: "Not HTTP", render: "Format", mail_later: "Not now", mail_refused: "Refused", mail_server: "Mail server", no_sender: "No mail server",
   } as Record<string, string>,
   back: "All deliveries",
   text: "What happened to this text",
@@ -164,7 +164,7 @@ export const EDIT = {
   prefixes: "Only with numbers that begin with",
   prefixesHint: "One or several, such as +44 or +49, separated by spaces.",
   format: "Format",
-  formats: { standard: "Standard Webhooks", smsgate: "As the sms-gate.app phone app" } as Record<string, string>,
+  formats: { standard: "Standard Webhooks", smsgate: "As the sms-gate.app phone app", mail: "E-mail" } as Record<string, string>,
   template: "Template",
   templateHint: "A JMESPath expression that makes the body, for receivers that want other JSON. Empty = the whole event.",
   tryTemplate: "Try it",
@@ -173,7 +173,7 @@ export const EDIT = {
   trying: "Tries and order",
   schedule: "Tries",
   schedules: {
-    default: "15 tries over four days, 10 s doubling", fast: "5 tries in 12 minutes, for codes", agile: "4 tries, 15 minutes apart, answer +OK", smsgate: "15 tries, exactly as the app",
+    default: "15 tries over four days, 10 s doubling", fast: "5 tries in 12 minutes, for codes", agile: "4 tries, 15 minutes apart, answer +OK", smsgate: "15 tries, exactly as the app", mail: "17 tries in 48 hours, for mail",
   } as Record<string, string>,
   ownSchedule: "Your own waits",
   ownHint: "Seconds between tries, separated by spaces: 10 60 600",
