@@ -17,3 +17,8 @@ FRAMES_DROPPED = Counter("hub_frames_dropped_total", "Frames whose phone had gon
 PHONES_ONLINE = Gauge("hub_phones_online", "Phones with a live session in this process.")
 STREAMS_OPEN = Gauge("hub_streams_open", "Open event streams.")
 WRITES_WAITING = Gauge("hub_writes_waiting", "Commands that wait for a commit.")
+CARRIER_POSTS = Counter(
+    "hub_carrier_posts_total",
+    "What carriers posted into gateways: new, repeated, not_applied (late, or known already), forbidden, refused.",
+    ["kind", "result"],
+)

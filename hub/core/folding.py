@@ -73,7 +73,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.view.status
 
 
-Word: TypeAlias = commands.CancelRequest | commands.ReplayDeadLetter | reports.JobWord | moves.Move
+Word: TypeAlias = (
+    commands.CancelRequest | commands.ReplayDeadLetter | reports.JobWord | reports.CarrierReport | moves.Move
+)
 
 
 def fold(current: MessageView, word: Word) -> Decision:
@@ -246,6 +248,27 @@ def _stopped(view: MessageView, word: reports.JobWord, ended: Status, reason: st
 
 def _too_late(view: MessageView, _: reports.CancelTooLate) -> Decision:
     return _ignored(view, "cancel_too_late")
+
+
+# --- the south: a carrier ---------------------------------------------------------------------------------------------------------
+
+
+def _carrier_report(view: MessageView, word: reports.CarrierReport) -> Decision:
+    """By the table alone. A text that the hub still has was not sent by anybody, and a failure never makes it go again."""
+    if word.status is None:
+        return _ignored(view, "no_such_move")
+    told = Status(word.status)
+    if view.status in UNBOUND:
+        return _ignored(view, "unbound")
+    if view.status is told:
+        return _ignored(view, "repeated")
+    if view.status in SETTLED:
+        return _ignored(view, "ended")
+    if view.is_held and told is Status.FAILED:
+        return _ignored(view, "held")
+    if not can_move(view.status, told):
+        return _ignored(view, "no_such_move")
+    return _moved(view, told, reason=word.reason)
 
 
 # --- the south: segments -----------------------------------------------------------------------------------------------------------
@@ -448,4 +471,5 @@ _FOLDS: Mapping[type, Callable[[MessageView, Any], Decision]] = {
     reports.CancelTooLate: _too_late,
     reports.SubmitReport: _submit_report,
     reports.DeliveryReport: _delivery_report,
+    reports.CarrierReport: _carrier_report,
 }

@@ -13,6 +13,21 @@ from hub.core.clock import UtcMs
 Outcome = Literal["sent", "failed", "uncertain"]
 
 
+CarrierState = Literal["sent", "delivered", "undelivered", "failed"]
+
+
+class CarrierReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a carrier says of a whole text. It names no phone and no submission."""
+
+    message_id: str
+    status: CarrierState | None
+    """None: a word that moves nothing, such as that the carrier has it in its queue."""
+    reason: str | None = None
+    """Reason word of one that did not arrive (`hub.core.results`)."""
+    code: str | None = None
+    """The carrier's own number for that."""
+
+
 class JobWord(msgspec.Struct, frozen=True, kw_only=True):
     """What every word about a job carries."""
 

@@ -64,7 +64,9 @@ class Kind(StrEnum):
     RESENT = "resent"
     """message: the id of the new message"""
     RECEIVED = "received"
-    """device?, line?, segments?, carrier?: who posted it to the hub"""
+    """device?, line?, segments?, carrier?: who posted it to the hub, provider_id?: the carrier's own id of it"""
+    REPORTED = "reported"
+    """carrier, told: a carrier's word on a text that changed nothing"""
     HELD = "held"
 
 
@@ -295,6 +297,9 @@ _SENTENCES: Mapping[Kind, Callable[[Facts], str]] = MappingProxyType(
         Kind.REPLAYED: lambda facts: f"{_by(facts)} put it back into the queue. Its tries are counted anew.",
         Kind.RESENT: lambda facts: f"Sent again as {facts.get('message') or 'a new text'}.",
         Kind.RECEIVED: _received,
+        Kind.REPORTED: lambda facts: (
+            f"{facts.get('carrier') or 'The carrier'} says: {facts.get('told') or 'nothing new'}."
+        ),
         Kind.HELD: lambda _: "The hub was restored from a backup. It waits for its phones before it sends.",
     }
 )

@@ -147,8 +147,12 @@ class GatewayDesk:
         is_right = [hmac.compare_digest(given, one.encode()) for one in alive]
         if gateway is None or not any(is_right):
             raise HubError(Code.WRONG_LOGIN)
-        self._credentials.take(self._credential(gateway))
+        self.count(gateway)
         return gateway
+
+    def count(self, gateway: Gateway) -> None:
+        """Count one of its requests. Raises `rate_limited`."""
+        self._credentials.take(self._credential(gateway))
 
     def _credential(self, gateway: Gateway) -> Credential:
         found = self._counted.get(gateway.id)

@@ -1,6 +1,7 @@
 """Texts that a carrier posts to the hub, for numbers that may sit in no phone: taken in once, into the thread of their number.
 
-1. A text is known by its key for a week (the carrier's own id of it, or a hash of all it said): posted again, it makes nothing.
+1. A text is known by its key (the carrier's own id of it, or a hash of all it said) as long as texts are kept, a week at least:
+   posted again, it makes nothing.
 2. It belongs to the account's line with its number. Where there is none, one is made: a line without a phone, which takes in
    texts and sends none. When a SIM with that number turns up in a phone, the line and its threads are that SIM's from then on.
 3. From there on it is a text like any other: its thread, its event, its webhooks, and what it says about being texted again.
@@ -39,6 +40,8 @@ class CarrierText(msgspec.Struct, frozen=True, kw_only=True):
     """The same text posted again has the same key."""
     carrier: str
     """Who posted it, in words."""
+    provider_id: str | None = None
+    """The carrier's own id of it, if it has one."""
     sender: str
     number: str
     """Ours, as the carrier wrote it."""
@@ -160,4 +163,5 @@ def _incoming(command: CarrierText, message_id: str, line_id: str | None) -> Inc
         message_id=message_id,
         door=command.door,
         carrier=command.carrier,
+        provider_id=command.provider_id,
     )

@@ -336,6 +336,8 @@ def _code_of(word: Word) -> str | None:
         return str(word.code) if word.network_code is None else f"{word.code}/{word.network_code}"
     if isinstance(word, reports.DeliveryReport) and word.tp_status is not None:
         return f"0x{word.tp_status:02x}"
+    if isinstance(word, reports.CarrierReport):
+        return word.code
     return None
 
 

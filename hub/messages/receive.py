@@ -57,6 +57,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     door: str = "phone"
     carrier: str | None = None
     """Who posted it, in words."""
+    provider_id: str | None = None
+    """The carrier's own id of it."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -123,6 +125,7 @@ def _arrive(tx: Tx, one: Incoming, line: LineRow | None, region: str | None) -> 
         "line_id": row.line_id,
         "segments": row.segments,
         "carrier": one.carrier,
+        "provider_id": one.provider_id,
     }
     known = {name: value for name, value in facts.items() if value is not None}
     hop = Hop(

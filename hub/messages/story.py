@@ -47,6 +47,7 @@ _OF_WORD: Mapping[type, Kind] = {
     reports.CancelTooLate: Kind.CANCEL_TOO_LATE,
     reports.SubmitReport: Kind.SEGMENT,
     reports.DeliveryReport: Kind.SEGMENT,
+    reports.CarrierReport: Kind.REPORTED,
 }
 """What a word tells that changed no status, or was not applied."""
 

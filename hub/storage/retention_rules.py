@@ -74,6 +74,12 @@ def _device_events(config: Config) -> float:
     return max(days, 8) * DAY_SECONDS if days else 0
 
 
+def _carried(config: Config) -> float:
+    """As long as texts: what is posted to a gateway names no time, so a post that somebody kept would be as good as new later."""
+    days = config.keep_messages_days
+    return max(days, 7) * DAY_SECONDS if days else 0
+
+
 def _days(days: float) -> Callable[[Config], float]:
     return lambda _config: days * DAY_SECONDS
 
@@ -85,12 +91,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "account": Kept("one row per customer"),
         "gateway": Kept("one row per gateway; a deleted one still signs what its texts are told with"),
         "inbound_rule": Kept("one row per number that has a rule"),
-        "gateway_text": Sweep(
-            "What carriers posted into gateways, so that a text posted again is known",
-            _messages,
-            ("gateway_id", "sid"),
-            "select gateway_id, sid from gateway_text where message_id < :cutoff_id order by message_id limit :most",
-        ),
         "basic_login": Kept("one row per login; deleting a login deletes its row"),
         "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
         "smsgate_settings": Kept("one row per account that set something"),
@@ -170,8 +170,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             before=("delete from batch_row where batch_id = :id",),
         ),
         "carrier_text": Sweep(
-            "By what a text that a carrier posts again is known",
-            _days(7),
+            "By what a text that a carrier posts again is known, as long as the text (at least 7 days)",
+            _carried,
             ("account_id", "door", "key"),
             "select account_id, door, key from carrier_text where received_at < :cutoff order by received_at limit :most",
         ),

@@ -15,6 +15,7 @@ from hub.devices.reading import list_lines
 from hub.dialects.twilio import errors
 from hub.dialects.twilio.call import Call, asking_gateway, read_form
 from hub.dialects.twilio.errors import ApiError, error_response, in_twilios_words
+from hub.dialects.twilio.incoming import routes as incoming_routes
 from hub.dialects.twilio.messages import change_message, delete_message, get_message, list_media, list_messages
 from hub.dialects.twilio.resources import account_resource, account_uri
 from hub.dialects.twilio.sending import create_message
@@ -35,6 +36,7 @@ _MESSAGES, _MESSAGE = f"{_ACCOUNT}/Messages", f"{_ACCOUNT}/Messages/{{message_si
 def routes(services: Services) -> Sequence[BaseRoute]:
     """Every path, with `.json` and without: the answer is JSON either way."""
     return [
+        *incoming_routes(services),
         Route("/sms/{gateway}/generic/send", _Path(services, {"POST": (create_message, 201)}), methods=_ALL),
         *_both(services, _MESSAGES, {"POST": (create_message, 201), "GET": (list_messages, 200)}),
         *_both(services, f"{_MESSAGE}/Media", {"GET": (list_media, 200)}),

@@ -73,6 +73,21 @@ SENTENCES: Mapping[int, str] = MappingProxyType(
 )
 
 
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "30001": "congestion",
+        "30003": "no_response",
+        "30004": "rejected_by_handset",
+        "30005": "not_obtainable",
+        "30006": "incompatible_destination",
+        "30007": "carrier_reject",
+        "30036": "validity_expired",
+        "30410": "no_response",
+    }
+)
+"""What a carrier's number means here."""
+
+
 def status_word(state: str, *, has_left: bool = False) -> str:
     """Twilio's word for a state; a text that expired after it had left a phone is `undelivered`."""
     return "undelivered" if state == "expired" and has_left else STATUSES[state]

@@ -48,20 +48,6 @@ class Gateway(SQLModel, table=True):
     deleted_at: int | None = Field(default=None, sa_type=UtcMillis)
 
 
-class GatewayText(SQLModel, table=True):
-    """A text that a carrier posted into a gateway, by the carrier's id of it: the same post again makes nothing."""
-
-    __tablename__ = "gateway_text"
-    __table_args__ = (Index("gateway_text_message", "message_id"),)
-
-    gateway_id: str = Field(primary_key=True, sa_type=CleanText)
-    sid: str = Field(primary_key=True, sa_type=CleanText)
-    """The carrier's `MessageSid`."""
-    account_id: str = Field(sa_type=CleanText)
-    message_id: str = Field(sa_type=CleanText)
-    """The text it became."""
-
-
 class InboundRule(SQLModel, table=True):
     """Who is told of texts to one number of the account; a number without a rule is everybody's."""
 

@@ -58,6 +58,11 @@ def dlr(tp_status: int, segment: int | None = None, segments: int | None = None,
     return found
 
 
+def carrier(status: reports.CarrierState | None) -> reports.CarrierReport:
+    """A carrier's word on the whole text."""
+    return reports.CarrierReport(message_id="m", status=status)
+
+
 CANCEL = commands.CancelRequest(account_id="a", message_id="m")
 REPLAY = commands.ReplayDeadLetter(account_id="a", message_id="m")
 ACCEPTED = job(reports.JobAccepted)
@@ -387,6 +392,11 @@ def test_scheduled_is_released_once() -> None:
             job(reports.SubmitReport, outcome="uncertain", reason="interrupted"),
             dict.fromkeys(("scheduled", "queued", "retried", "dispatched"), "uncertain"),
         ),
+        (carrier("sent"), {"dispatched": "sent", "uncertain": "sent"}),
+        (carrier("delivered"), dict.fromkeys(("dispatched", "uncertain", "sent"), "delivered")),
+        (carrier("undelivered"), dict.fromkeys(("dispatched", "uncertain", "sent"), "undelivered")),
+        (carrier("failed"), dict.fromkeys(("dispatched", "uncertain", "sent"), "failed")),
+        (carrier(None), {}),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, dict) else "",
 )
@@ -526,7 +536,8 @@ phone_words = st.one_of(
     ),
     words_of(reports.DeliveryReport, tp_status=st.sampled_from([0, 0x30, 0x46]), segment=segment),
 )
-words = st.lists(st.one_of(hub_words, phone_words), max_size=14)
+carrier_words = st.sampled_from(["sent", "delivered", "undelivered", "failed", None]).map(lambda told: carrier(told))
+words = st.lists(st.one_of(hub_words, phone_words, carrier_words), max_size=14)
 starts = st.builds(
     MessageView,
     status=st.sampled_from([Status.SCHEDULED, Status.QUEUED, Status.QUEUED, Status.QUEUED]),
@@ -627,7 +638,7 @@ def test_every_reason_not_to_apply_has_words() -> None:
 
 def test_every_kind_of_word_can_be_folded() -> None:
     kinds = set(reports.JobWord.__subclasses__()) | set(moves.Move.__subclasses__())
-    assert kinds | {commands.CancelRequest, commands.ReplayDeadLetter} == set(folding._FOLDS)
+    assert kinds | {commands.CancelRequest, commands.ReplayDeadLetter, reports.CarrierReport} == set(folding._FOLDS)
 
 
 def test_segments_of_an_ended_try_do_not_count_for_the_next() -> None:

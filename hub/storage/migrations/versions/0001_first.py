@@ -344,18 +344,6 @@ def _device_stream() -> None:
     )
 
 
-def _gateway_text() -> None:
-    op.create_table(
-        "gateway_text",
-        sa.Column("gateway_id", TEXT, nullable=False),
-        sa.Column("sid", TEXT, nullable=False),
-        sa.Column("account_id", TEXT, nullable=False),
-        sa.Column("message_id", TEXT, nullable=False),
-        sa.PrimaryKeyConstraint("gateway_id", "sid"),
-    )
-    op.create_index("gateway_text_message", "gateway_text", ["message_id"], unique=False)
-
-
 def _hub_fact() -> None:
     op.create_table(
         "hub_fact",
@@ -1203,7 +1191,6 @@ CREATE = (
     _device_gap,
     _device_notice,
     _device_stream,
-    _gateway_text,
     _hub_fact,
     _idempotency,
     _inbound_rule,
