@@ -3,7 +3,7 @@
  * Single keys are off inside fields and can be turned off altogether (WCAG 2.2, 2.1.4).
  */
 
-import { untrack } from "svelte";
+import { tick, untrack } from "svelte";
 
 export interface Shortcut {
   /** `j`, `/`, `?`, `Enter`, `Escape`, `mod+k` (⌘ or Ctrl), `mod+Enter`, `g o` (one after the other). */
@@ -26,6 +26,8 @@ const groups = $state<{ list: ShortcutGroup[] }>({ list: [] });
 let singleKeys = $state(localStorage.getItem(KEY) !== "off");
 let prefix: string | null = null;
 let prefixEnds: ReturnType<typeof setTimeout> | undefined;
+let holds = 0;
+let held: KeyboardEvent[] = [];
 
 export const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
@@ -52,6 +54,25 @@ export function shortcuts(title: string, list: Shortcut[]): () => void {
   return () => {
     groups.list = untrack(() => groups.list).filter((other) => other.shortcuts !== list && other !== group);
   };
+}
+
+/** Hold keys until the returned function is called, because the page that they are meant for is not there yet.
+ *
+ * Then the first shortcut among them is run and the rest is dropped: who pressed `c` and typed "emma" into the field that was about
+ * to come wanted a new text, not to archive and mute what came instead.
+ */
+export function holdKeys(): () => void {
+  holds += 1;
+  return () => {
+    holds -= 1;
+    if (holds === 0) void tick().then(replay);
+  };
+}
+
+function replay(): void {
+  const keys = held;
+  held = [];
+  for (const event of keys) if (press(event)) return;
 }
 
 /** How a key is shown: `mod+k` is `⌘K` or `Ctrl K`. */
@@ -96,6 +117,16 @@ function onKeydown(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing || event.altKey) return;
   // A dialog or menu has the keyboard to itself.
   if (document.querySelector("dialog[open]") && !(event.metaKey || event.ctrlKey)) return;
+  // A key alone is held; the browser's own (Tab, Enter, Space) and the combinations are not.
+  if (holds > 0 && !isField(event.target) && /^\S$/u.test(event.key) && !event.metaKey && !event.ctrlKey) {
+    held.push(event);
+    return;
+  }
+  press(event);
+}
+
+/** Run the shortcut that this key is, or is the end of; false when it is none. */
+function press(event: KeyboardEvent): boolean {
   const inField = isField(event.target);
   const key = pressed(event);
   const shortcut = (prefix !== null ? find(`${prefix} ${key}`, inField) : null) ?? find(key, inField);
@@ -104,10 +135,13 @@ function onKeydown(event: KeyboardEvent): void {
   if (shortcut) {
     event.preventDefault();
     shortcut.run(event);
-  } else if (!inField && isPrefix(key)) {
+    return true;
+  }
+  if (!inField && isPrefix(key)) {
     prefix = key;
     prefixEnds = setTimeout(() => (prefix = null), 1_500);
   }
+  return false;
 }
 
 window.addEventListener("keydown", onKeydown);

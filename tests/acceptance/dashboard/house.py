@@ -9,7 +9,9 @@
 Every page a test has opened is looked at when the test ends: an error in its console, an exception of its script, or a violation of the
 Content-Security-Policy fails the test. What a test expects there it names by `house.expected(…)`.
 
-Wait with locators and `expect`, not with `page.wait_for_function`: that needs `unsafe-eval`, which the policy forbids, and hangs.
+Open pages with `house.page`, `house.signed_in` or `house.open`: they wait until the page listens to keys (`settled`, also to be called
+after a reload). Wait with locators and `expect`, not with `page.wait_for_function`: that needs `unsafe-eval`, which the policy forbids,
+and hangs.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any, Literal
 import httpx
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.acceptance.processes import ROOT, HubProcess, eventually
+from tests.acceptance.processes import ROOT, HubProcess
 from tests.acceptance.world import World
 
 Theme = Literal["light", "dark"]
@@ -124,8 +126,12 @@ class House:
         size: Size = WIDE,
         theme: Theme = "light",
         cookies: dict[str, str] | None = None,
+        has_worker: bool = True,
     ) -> Page:
-        """A page of a browser of its own, without a session; opened at a path below /ui when one is given."""
+        """A page of a browser of its own, without a session; opened at a path below /ui when one is given.
+
+        Without a service worker (`has_worker`) every request can be seen and held by the test.
+        """
         context = await self.browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=theme,
@@ -133,6 +139,7 @@ class House:
             timezone_id="Europe/London",
             reduced_motion="reduce",
             device_scale_factor=1,
+            service_workers="allow" if has_worker else "block",
         )
         context.set_default_timeout(PATIENCE_MS)
         self._contexts.append(context)
@@ -146,17 +153,28 @@ class House:
         page = await context.new_page()
         self._watch(page)
         if path is not None:
-            await page.goto(f"{self.hub.url}/ui{path}")
+            await self.open(page, path)
         return page
 
+    async def open(self, page: Page, path: str) -> None:
+        """Go to a path below /ui and wait until the page is there and listens: a key pressed before that is early."""
+        await page.goto(f"{self.hub.url}/ui{path}")
+        await settled(page)
+
     async def signed_in(
-        self, path: str = "/", *, username: str = ADMIN, size: Size = WIDE, theme: Theme = "light"
+        self,
+        path: str = "/",
+        *,
+        username: str = ADMIN,
+        size: Size = WIDE,
+        theme: Theme = "light",
+        has_worker: bool = True,
     ) -> Page:
         """A page of somebody who is signed in (a new session, made without the form), at a path below /ui."""
         await self.set_up()
         if username not in self._cookies:
             await self._remember(username, "/session", {"username": username, "password": PASSWORD})
-        return await self.page(path, size=size, theme=theme, cookies=self._cookies[username])
+        return await self.page(path, size=size, theme=theme, cookies=self._cookies[username], has_worker=has_worker)
 
     async def log_in(self, page: Page, username: str = ADMIN, password: str = PASSWORD) -> None:
         """Sign in by the form that the page shows."""
@@ -216,10 +234,9 @@ def _places(nodes: Sequence[dict[str, Any]]) -> list[str]:
 
 
 async def settled(page: Page) -> None:
-    """The page has what it wants to show: nothing is loading and no skeleton is left."""
-    await page.wait_for_load_state("load")
+    """The page is there and listens to keys, and what it wanted to load is there too.
 
-    async def is_still() -> bool:
-        return await page.locator("[aria-busy=true], .skeleton").count() == 0
-
-    await eventually(f"{page.url} has settled", is_still)
+    A page that is being loaded is `aria-busy`, and so is every skeleton in it: what a person sees and a screen reader says.
+    """
+    await expect(page.locator("#main")).to_be_visible()
+    await expect(page.locator("[aria-busy=true]")).to_have_count(0)

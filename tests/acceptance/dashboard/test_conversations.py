@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from android_emulator.radio_outcomes import CARRIER_REJECT
-from tests.acceptance.dashboard.house import NARROW, House, Size, Theme
+from tests.acceptance.dashboard.house import NARROW, House, Size, Theme, settled
 from tests.acceptance.processes import eventually
 from tests.acceptance.world import World
 
@@ -212,6 +213,32 @@ async def test_the_keyboard_does_it_all(house: House) -> None:
     await expect(bubble(page, "First")).to_be_visible()
 
 
+async def test_keys_pressed_before_the_page_is_there_wait_for_it_and_do_one_thing(house: House) -> None:
+    world = await house.world()
+    await world.customer_texts(MAYA, "Is it ready?")
+    await world.inbound_arrived()
+    page = await house.signed_in("/settings/browser", has_worker=False)
+    pressed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await pressed.wait()
+        await route.continue_()
+
+    await page.route("**/assets/Conversations-*.js", late)
+    await page.keyboard.press("g")
+    await page.keyboard.press("c")
+    await expect(page.locator("#main")).to_have_attribute("aria-busy", "true")
+    for key in "cemma":  # a new text, to a name: not one to archive, one to mute
+        await page.keyboard.press(key)
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    pressed.set()
+    await expect(page.get_by_label("Number or name")).to_be_focused()
+    await expect(page.get_by_label("Number or name")).to_have_value("")
+    await page.get_by_label("Number or name").press("Escape")
+    await expect(page.get_by_role("list", name="Threads").get_by_role("link")).to_have_count(1)
+    await expect(page.get_by_text("Thread archived")).to_have_count(0)
+
+
 async def test_stop_closes_the_composer_and_a_person_can_open_it_again(house: House) -> None:
     world = await house.world()
     await world.customer_texts(MAYA, "Hi")
@@ -269,6 +296,7 @@ async def test_a_contact_is_named_where_it_is_read(house: House) -> None:
     await page.keyboard.press("Enter")
     await expect(card).to_contain_text("Prefers Saturdays.")
     await page.reload()
+    await settled(page)
     await expect(card).to_contain_text("Regular")
     await page.get_by_role("searchbox").fill("okaf")
     await expect(page.get_by_role("list", name="Threads").get_by_role("link")).to_have_count(1)
@@ -288,7 +316,7 @@ async def test_everybody_can_use_it(house: House, theme: Theme, size: Size) -> N
     await expect(bubble(page, "This one is refused.")).to_contain_text("Retry")
     await page.get_by_placeholder("Text to").fill("It’s ready")
     await house.axe(page)
-    await page.goto(f"{house.hub.url}/ui/conversations")
+    await house.open(page, "/conversations")
     await expect(page.get_by_role("list", name="Threads").get_by_role("link")).to_have_count(2)
     await house.axe(page)
     if size == NARROW:

@@ -101,12 +101,12 @@ async def test_a_key_is_shown_once_works_is_rotated_and_revoked(house: House) ->
             return (await http.get("/v1/messages", headers={"Authorization": f"Bearer {given}"})).status_code
 
     assert await answer(key) == 200
-    await page.goto(f"{house.hub.url}/ui/developers/samples")
+    await house.open(page, "/developers/samples")
     await expect(page.get_by_text("hub_YOUR_KEY").first).to_be_visible()
     await expect(page.get_by_role("region", name="Send a text", exact=True)).to_contain_text(
         f"{house.hub.url}/v1/messages"
     )
-    await page.goto(f"{house.hub.url}/ui/developers/keys")
+    await house.open(page, "/developers/keys")
     await page.get_by_role("button", name="More: Till").click()
     await page.get_by_role("menuitem", name="Rotate").click()
     await page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
@@ -158,7 +158,7 @@ async def test_axe_finds_nothing_on_the_pages_of_developers(house: House, theme:
     )  # fmt: skip
     page = await house.signed_in("/developers/keys", theme=theme, size=size)
     for path in paths:
-        await page.goto(f"{house.hub.url}/ui{path}")
+        await house.open(page, path)
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await settled(page)
         await house.axe(page)

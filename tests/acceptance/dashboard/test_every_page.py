@@ -29,10 +29,10 @@ async def test_every_page_can_be_used_by_everybody(house: House, size: Size, the
     found: list[str] = []
     page = await house.signed_in("/you", size=size, theme=theme)
     for path in (await routes(house)).values():
-        await page.goto(f"{house.hub.url}/ui{path}")
+        await house.open(page, path)
         await hold(house, page, found)
     await page.context.clear_cookies()
     for path in OPEN_ROUTES.values():
-        await page.goto(f"{house.hub.url}/ui{path}")
+        await house.open(page, path)
         await hold(house, page, found)
     assert not found, "\n\n".join(found)

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from hub.core.ids import new_id
-from tests.acceptance.dashboard.house import House
+from tests.acceptance.dashboard.house import House, settled
 from tests.acceptance.dashboard.test_conversations import DOWN, MAYA, bubble, texts, thread_with
 
 pytestmark = pytest.mark.anyio
@@ -65,7 +65,7 @@ async def test_a_hundred_thousand_texts_scroll_back_without_a_jump(house: House)
         assert abs(after - before) <= 1, "nothing that is read moves"
         assert await shown(page) <= MOST_SHOWN
     middle = f"msg_{ids[MANY // 2]}"
-    await page.goto(f"{house.hub.url}/ui/conversations/{thread['id']}?m={middle}")
+    await house.open(page, f"/conversations/{thread['id']}?m={middle}")
     await expect(pane.locator(f'[data-message="{middle}"]')).to_be_in_viewport()
     assert await shown(page) <= MOST_SHOWN
     await page.get_by_role("button", name="To the newest text").click()
@@ -83,9 +83,11 @@ async def test_the_pages_open_while_the_hub_is_away_and_keep_nothing_that_was_wr
     await expect(page.get_by_role("list", name="Threads")).to_contain_text("private words")
     await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     await page.reload()
+    await settled(page)
     await expect(page.get_by_role("list", name="Threads")).to_contain_text("private words")
     house.hub.kill()
     await page.reload()
+    await settled(page)
     await expect(page.get_by_text("The hub is out of reach")).to_be_visible()
     kept = await page.evaluate(
         "(async () => { const cache = await caches.open('shell-1'); const all = await cache.keys();"

@@ -87,7 +87,7 @@ async def test_a_list_with_bad_rows_is_explained_row_by_row_and_sent_once(house:
     expected = {(MAYA, "Hello Maya, 20% off."): 1, (TOM, "Hello Tom, 20% off."): 1}
     assert world.air.sends() == expected
 
-    await page.goto(f"{house.hub.url}/ui/messages/bulk")
+    await house.open(page, "/messages/bulk")
     await fill_in_the_list(page, rows, "Hello {name}, 20% off.")
     await page.get_by_role("button", name="Send 2 texts").click()
     await expect(page.get_by_role("dialog")).to_contain_text("This list was sent before")
@@ -139,7 +139,7 @@ async def test_axe_finds_nothing_on_the_pages_of_messages(house: House, theme: T
         f"/messages/batches/{made['id']}",
         "/messages/bulk",
     ):
-        await page.goto(f"{house.hub.url}/ui{path}")
+        await house.open(page, path)
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await settled(page)
         await house.axe(page)

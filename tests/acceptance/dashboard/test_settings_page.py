@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.acceptance.dashboard.house import NARROW, PASSWORD, House
+from tests.acceptance.dashboard.house import NARROW, PASSWORD, House, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
 
@@ -20,6 +20,7 @@ async def test_quiet_hours_and_the_country_are_set_for_everybody(house: House) -
     assert account["settings"]["quiet_hours"] == {"starts": "20:30", "ends": "08:00"}
     assert account["effective"]["default_region"] == "DE"
     await page.reload()
+    await settled(page)
     await expect(page.get_by_label("From")).to_have_value("20:30")
 
 
@@ -40,7 +41,7 @@ async def test_a_person_is_invited_by_a_link_and_comes_in_with_their_role(house:
     await max_.goto(link)
     await max_.get_by_label("Password").first.fill(PASSWORD)
     await max_.get_by_role("button", name="Save").click()
-    await max_.goto(f"{house.hub.url}/ui/settings")
+    await house.open(max_, "/settings")
     await house.log_in(max_, "max@northgate.example")
     await expect(max_.get_by_text("Only an admin changes this.")).to_be_visible()
     await expect(max_.get_by_role("link", name="People")).to_have_count(0)
@@ -51,6 +52,7 @@ async def test_a_person_is_invited_by_a_link_and_comes_in_with_their_role(house:
     await page.get_by_role("menuitem", name="Do not let in").click()
     await expect(page.get_by_text("Not let in")).to_be_visible()
     await max_.reload()
+    await settled(max_)
     await expect(max_.get_by_role("heading", name="Sign in")).to_be_visible()
     await page.get_by_role("button", name="More for Max Otieno").click()
     await page.get_by_role("menuitem", name="Remove").click()

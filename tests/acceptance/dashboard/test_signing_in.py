@@ -9,7 +9,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from tests.acceptance.dashboard.house import ADMIN, NARROW, PASSWORD, House
+from tests.acceptance.dashboard.house import ADMIN, NARROW, PASSWORD, House, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
 
@@ -62,6 +62,7 @@ async def test_from_the_printed_link_to_signing_out_everywhere(house: House) -> 
     await other.get_by_role("button", name="Sign out everywhere").click()
     await expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
     await page.reload()
+    await settled(page)
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
@@ -120,4 +121,5 @@ async def test_what_was_changed_elsewhere_ends_the_session_on_the_page(house: Ho
     max_id = next(user["id"] for user in users if user["username"] == "max")
     assert (await house.hub.api.patch(f"/v1/users/{max_id}", json={"is_disabled": True})).status_code == 200
     await page.reload()
+    await settled(page)
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
