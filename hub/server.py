@@ -19,6 +19,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from hub.answers_at_once import HttpProtocol
+
 LONGEST_FRAME_BYTES = 64 * 1024
 UNACKNOWLEDGED_SECONDS = 30
 BACKLOG = 4096
@@ -65,7 +67,7 @@ def make_server(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="websockets-sansio",
         ws_max_size=LONGEST_FRAME_BYTES,
         ws_ping_interval=None,

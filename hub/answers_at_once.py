@@ -1,0 +1,110 @@
+"""The HTTP side of the listening socket: an answer whose length is known leaves in one piece.
+
+uvicorn writes the head of an answer when the application starts it, and the body when that comes: two system calls and, on an idle
+connection, two packets. ASGI lets a server keep the head until the first piece of the body is there; for short answers that saves a tenth
+of what an accepted text costs. Everything else (streams, HEAD, answers without a length) is left to uvicorn.
+https://asgi.readthedocs.io/en/stable/specs/www.html#response-start-send-event
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from functools import lru_cache
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+_START, _BODY = "http.response.start", "http.response.body"
+_LEFT_TO_UVICORN = frozenset({b"connection", b"transfer-encoding"})
+"""Headers that change how the connection goes on."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with `AtOnce` around the application of each request."""
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        super()._start_asgi_task(cycle, AtOnce(cycle, app))  # type: ignore[arg-type]
+
+
+class AtOnce:
+    """One request: the application is given a `send` that keeps the head until the whole body is there."""
+
+    __slots__ = ("_app", "_cycle", "_head", "_send")
+
+    def __init__(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+        self._cycle = cycle
+        self._app = app
+        self._head: bytes | None = None
+        self._send: Send = cycle.send  # type: ignore[assignment]
+
+    def __call__(self, scope: Scope, receive: Receive, _send: Send) -> Awaitable[None]:
+        return self._app(scope, receive, self.send)
+
+    async def send(self, message: Message) -> None:
+        """ASGI's `send`."""
+        cycle, head = self._cycle, self._head
+        if head is not None:
+            self._head = None
+            if cycle.disconnected:
+                return
+            body: bytes = message.get("body", b"")
+            is_whole = not message.get("more_body", False) and len(body) == cycle.expected_content_length
+            if is_whole and message["type"] == _BODY and not cycle.flow.write_paused:
+                cycle.transport.write(head + body)
+                self._complete()
+                return
+            cycle.transport.write(head)
+        elif message["type"] == _START and self._keeps(message):
+            return
+        await self._send(message)
+
+    def _keeps(self, message: Message) -> bool:
+        """Make the head and keep it; False when uvicorn is to send this answer its own way."""
+        cycle = self._cycle
+        if cycle.response_started or cycle.disconnected or cycle.access_log or cycle.scope["method"] == "HEAD":
+            return False
+        headers: Sequence[tuple[bytes, bytes]] = tuple(message.get("headers", ()))
+        size = _length(headers)
+        if size is None:
+            return False
+        lines = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *headers)]
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        self._head = b"".join((STATUS_LINE[message["status"]], *lines, end))
+        cycle.response_started, cycle.waiting_for_100_continue = True, False
+        cycle.chunked_encoding, cycle.expected_content_length = False, size
+        return True
+
+    def _complete(self) -> None:
+        """What uvicorn does after the last piece of an answer."""
+        cycle = self._cycle
+        cycle.expected_content_length = 0
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+
+
+def _length(headers: Sequence[tuple[bytes, bytes]]) -> int | None:
+    """The length an answer says it has; None where it says none, or says something uvicorn had better look at."""
+    size: int | None = None
+    for name, value in headers:
+        if not _is_plain(name):
+            return None
+        if name == b"content-length":
+            size = int(value)
+    values = b"".join([value for _, value in headers])
+    return None if HEADER_VALUE_RE.search(values) else size
+
+
+@lru_cache(maxsize=256)
+def _is_plain(name: bytes) -> bool:
+    """Whether a header is written as it is: a well-formed name in lower case that says nothing of the connection."""
+    return name == name.lower() and name not in _LEFT_TO_UVICORN and not HEADER_RE.search(name)

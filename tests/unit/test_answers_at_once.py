@@ -1,0 +1,122 @@
+"""What the server writes to a connection, piece by piece, for answers with and without a length."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from hub.answers_at_once import HttpProtocol
+
+pytestmark = pytest.mark.anyio
+
+GET = b"GET /x HTTP/1.1\r\nHost: hub.test\r\n\r\n"
+DATE = (b"date", b"Sat, 21 Nov 2026 10:00:00 GMT")
+
+
+class Wire(asyncio.Transport):
+    """Keeps each write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: Any) -> None:
+        self.writes.append(bytes(data))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def start(*headers: tuple[bytes, bytes], status: int = 200) -> dict[str, Any]:
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+async def answered(messages: list[dict[str, Any]], request: bytes = GET) -> Wire:
+    """What a connection carries when the application sends these messages."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        for message in messages:
+            await send(message)
+
+    state = ServerState()
+    state.default_headers = [DATE]
+    protocol = HttpProtocol(Config(app, log_config=None, access_log=False, ws="none", lifespan="off"), state, {})
+    wire = Wire()
+    protocol.connection_made(wire)
+    protocol.data_received(request)
+    while state.tasks:
+        await asyncio.wait(set(state.tasks))
+        await asyncio.sleep(0)
+    protocol._unset_keepalive_if_required()
+    return wire
+
+
+def length(count: int) -> tuple[bytes, bytes]:
+    return (b"content-length", str(count).encode())
+
+
+async def test_an_answer_with_a_length_leaves_in_one_piece() -> None:
+    wire = await answered([start((b"x-trace-id", b"abc"), length(2), status=202), body(b"{}")])
+    assert wire.writes == [
+        b"HTTP/1.1 202 Accepted\r\ndate: Sat, 21 Nov 2026 10:00:00 GMT\r\nx-trace-id: abc\r\ncontent-length: 2\r\n\r\n{}"
+    ]
+    assert not wire.is_closed
+
+
+async def test_a_stream_starts_before_its_first_piece() -> None:
+    wire = await answered([start((b"content-type", b"text/event-stream")), body(b": hi\n", more=True), body(b"")])
+    assert wire.writes[0].endswith(b"\r\n\r\n")
+    assert wire.writes[1:] == [b"5\r\n: hi\n\r\n", b"0\r\n\r\n"]
+
+
+async def test_a_long_answer_in_pieces_is_whole() -> None:
+    wire = await answered([start(length(4)), body(b"ab", more=True), body(b"cd")])
+    assert b"".join(wire.writes).endswith(b"content-length: 4\r\n\r\nabcd")
+
+
+async def test_a_head_request_gets_the_head_alone() -> None:
+    wire = await answered([start(length(4)), body(b"")], GET.replace(b"GET", b"HEAD"))
+    assert b"".join(wire.writes).endswith(b"content-length: 4\r\n\r\n")
+
+
+async def test_a_connection_that_is_not_kept_is_told_and_closed() -> None:
+    wire = await answered([start(length(2)), body(b"ok")], GET.replace(b"Host", b"Connection: close\r\nHost"))
+    assert len(wire.writes) == 1
+    assert b"connection: close\r\n" in wire.writes[0]
+    assert wire.is_closed
+
+
+async def test_two_requests_in_one_packet_are_both_answered() -> None:
+    wire = await answered([start(length(2)), body(b"ok")], GET + GET)
+    assert len(wire.writes) == 2
+
+
+@pytest.mark.parametrize("header", [(b"x-bad", b"a\r\nset-cookie: b"), (b"x bad", b"a")])
+async def test_a_header_that_would_break_out_is_not_sent(header: tuple[bytes, bytes]) -> None:
+    wire = await answered([start(header, length(2)), body(b"ok")])
+    assert b"500 Internal Server Error" in b"".join(wire.writes) or wire.writes == []
+    assert b"set-cookie" not in b"".join(wire.writes)
+
+
+@pytest.mark.parametrize("given", [b"short", b"much too long"])
+async def test_a_body_of_another_length_than_it_said_ends_the_connection(given: bytes) -> None:
+    wire = await answered([start(length(8)), body(given)])
+    assert wire.is_closed
