@@ -52,6 +52,10 @@ async def furnish(house: House) -> None:
     await _states(house)
     await _ok(house, "/v1/webhooks", {"url": "http://127.0.0.1:9/closed"})
     await _ok(house, "/v1/keys", {"name": "Till", "scopes": ["messages:send", "messages:read"]})
+    inbound = {"inbound_url": "https://pbx.example.com/sms/FrontDesk/generic"}
+    gateway = (await _ok(house, "/v1/gateways", {"name": "FrontDesk", **inbound}))["info"]["id"]
+    rule = {"number": FRONT, "gateway_id": gateway}
+    assert (await house.hub.api.put("/v1/gateways/rules", json=rule)).status_code == 200
     await house.invite("max@northgate.example", "Max Field", "member")
     await world.inbound_arrived()
     await back.crash()
@@ -127,6 +131,7 @@ async def routes(house: House) -> dict[str, str]:
         "webhook": f"/developers/webhooks/{await first('/v1/webhooks')}",
         "webhook-new": "/developers/webhooks/new",
         "keys": "/developers/keys",
+        "gateways": "/developers/gateways",
         "stream": "/developers/stream",
         "samples": "/developers/samples",
         "reference": "/developers/reference",
