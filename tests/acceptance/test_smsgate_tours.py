@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import android_sms_gateway as sdk
 import httpx
@@ -19,13 +13,11 @@ import pytest
 from android_sms_gateway import domain, enums
 
 from tests.acceptance.app_phone import AppPhone
+from tests.acceptance.npm_tours import tour_of
 from tests.acceptance.processes import HubProcess
 from tests.acceptance.sealing import Sealing
-from tests.databases import missing
 
 pytestmark = pytest.mark.anyio
-CLIENTS = Path(__file__).resolve().parent.parent / "clients"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "handset-hub-tests"
 NUMBER, OTHER = "+491701234567", "+491701234568"
 
 
@@ -164,31 +156,6 @@ async def test_S6_the_python_client_uses_tokens(tour: Tour) -> None:
                 await other.list_devices()
 
 
-def _npm_package() -> Path:
-    """The tour with its dependencies installed, in a cache outside the tree; skips where node or a registry is not there."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        missing("node", "install Node.js 20 to run the npm client's tour")
-    source = CLIENTS / "smsgate_npm"
-    lock = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:16]
-    target = CACHE / f"smsgate-npm-{lock}"
-    if not (target / "ready").exists():
-        target.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(source / name, target / name)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=target, capture_output=True, text=True, timeout=180, check=False)
-        if done.returncode != 0:
-            missing("npm", f"npm ci did not succeed: {done.stderr[-300:]}")
-        (target / "ready").touch()
-    shutil.copy(source / "tour.mjs", target / "tour.mjs")
-    return target
-
-
 async def test_S6_the_npm_client_does_its_whole_tour(tour: Tour) -> None:
-    package = await asyncio.to_thread(_npm_package)
-    arguments = [tour.base, tour.login, tour.password, tour.phone.id]
-    done = await asyncio.to_thread(
-        subprocess.run, ["node", "tour.mjs", *arguments], cwd=package, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["state"] == "Delivered"
+    told = await tour_of("smsgate_npm", tour.base, tour.login, tour.password, tour.phone.id)
+    assert told["state"] == "Delivered"

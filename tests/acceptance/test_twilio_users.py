@@ -19,6 +19,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
+from tests.acceptance.npm_tours import tour_of
 from tests.acceptance.processes import eventually
 from tests.acceptance.world import SHOP, World, world
 
@@ -154,6 +155,13 @@ async def test_T23_a_scheduled_text_is_canceled(tmp_path: Path) -> None:
         with pytest.raises(TwilioRestException) as again:
             await one.ask(messages(made.sid).update, status="canceled")
         assert (again.value.code, again.value.status) == (30409, 409)
+
+
+async def test_T23_twilio_node_does_its_whole_tour(tmp_path: Path) -> None:
+    async with pbx(tmp_path, inbound_url=None, status_url=None) as one:
+        told = await tour_of("twilio_npm", one.here.hub.url, one.sid, one.token, SHOP, PEER)
+        assert told["told"] == 3
+        assert one.here.air.sends()[(PEER, "from twilio-node ✓")] == 1
 
 
 async def test_T2_statuses_go_to_the_callback_of_the_text_else_to_the_gateways_url(tmp_path: Path) -> None:
