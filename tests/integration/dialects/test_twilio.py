@@ -2,7 +2,10 @@
 
 import base64
 from collections.abc import AsyncIterator
+from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -19,6 +22,8 @@ from tests.integration.api.hub_api import Api
 from tests.integration.messages.world import STRANGER
 
 pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).resolve().parents[3]
 
 SID, TOKEN = "AC" + "ab" * 16, "cd" * 16
 TO, OURS = "+491701234567", "+4915100000001"
@@ -312,3 +317,27 @@ async def test_T11_no_form_is_answered_with_5xx(
     basic = base64.b64encode(noise).decode()
     odd = await door.http.post(MESSAGES, content=content, headers={**headers, "authorization": f"Basic {basic}"})
     assert odd.status_code in (400, 401)
+
+
+class FormOf(HTMLParser):
+    """The names of a page's fields, and where its form goes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.action, self.method, self.names = "", "", [""]
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self.action, self.method = given["action"] or "", given["method"] or ""
+        elif tag in ("input", "textarea") and given.get("name"):
+            self.names.append(given["name"] or "")
+
+
+async def test_T22_the_lab_senders_form_sends_a_text(door: Door) -> None:
+    form = FormOf((ROOT / "docs" / "adapters" / "lab-sender.html").read_text())
+    assert (form.method, set(form.names[1:])) == ("post", {"AccountSid", "AuthToken", "from", "to", "body", "mediaUrl"})
+    filled = {"AccountSid": SID, "AuthToken": TOKEN, "from": OURS, "to": TO, "body": "from the lab", "mediaUrl": ""}
+    response = await door.http.post(urlsplit(form.action).path, data={name: filled[name] for name in form.names[1:]})
+    assert (response.status_code, response.json()["body"]) == (201, "from the lab")
