@@ -1,4 +1,4 @@
-"""API keys: `hub_` and 52 characters (256 random bits), shown once, stored as their SHA-256.
+"""API keys: `hub_` (a sandbox's: `hub_test_`) and 52 characters (256 random bits), shown once, stored as their SHA-256.
 
 A random secret of 256 bits cannot be guessed, so that one fast hash is enough to keep it out of the database. Two keys are alive while
 one replaces the other: rotating makes a new key and lets the old one live on for an overlap.
@@ -24,6 +24,8 @@ from hub.storage.transaction import Done, Refused, Tx
 CommandT = TypeVar("CommandT")
 
 PREFIX = "hub_"
+SANDBOX_PREFIX = PREFIX + "test_"
+"""So that a person sees which key sends to nobody."""
 SECRET_BYTES = 32
 _CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
 
@@ -40,10 +42,10 @@ class NewSecret(msgspec.Struct, frozen=True):
     """Its last four characters."""
 
 
-def new_secret(random: Callable[[int], bytes]) -> NewSecret:
+def new_secret(random: Callable[[int], bytes], *, is_sandbox: bool = False) -> NewSecret:
     """A key from 32 random bytes."""
     letters = base64.b32encode(random(SECRET_BYTES)).rstrip(b"=").translate(_CROCKFORD).decode()
-    token = PREFIX + letters
+    token = (SANDBOX_PREFIX if is_sandbox else PREFIX) + letters
     return NewSecret(token, hash_of(token), token[-4:])
 
 

@@ -20,6 +20,7 @@ import msgspec
 
 from device_protocol.enrolment import DeviceDescription, is_secret_of
 from device_protocol.errors import UNAUTHORIZED
+from hub.accounts.sandbox import NO_REAL_PHONES
 from hub.core.clock import UtcMs
 from hub.core.effects import CredentialsChanged, Effect, LiveHint
 from hub.core.errors import Code, HubError, invalid
@@ -29,6 +30,7 @@ from hub.devices.presence import cut_off
 from hub.devices.views import EnrolmentView, enrolment_view
 from hub.storage import devices as stored
 from hub.storage import devices_enrolment as codes
+from hub.storage.accounts import is_sandbox
 from hub.storage.devices import DeviceRow
 from hub.storage.devices_enrolment import EnrolmentRow
 from hub.storage.transaction import Done, Refused, Tx
@@ -106,11 +108,14 @@ def checked_name(name: str) -> str:
 
 
 def create_enrolment(tx: Tx, commands: Sequence[CreateEnrolment]) -> list[Done[EnrolmentView] | Refused]:
-    """Store codes. `not_found` when a code is for a phone that is not the account's."""
+    """Store codes. Refused: `not_found` when a code is for a phone that is not the account's, `conflict` for a real phone in a sandbox."""
     meant = stored.lock_devices(tx.conn, {command.device_id for command in commands if command.device_id})
     outcomes: list[Done[EnrolmentView] | Refused] = []
     rows = []
     for command in commands:
+        if not command.is_sandbox and is_sandbox(tx.conn, command.account_id):
+            outcomes.append(Refused(HubError(Code.CONFLICT, NO_REAL_PHONES)))
+            continue
         if command.device_id is not None:
             device = meant.get(command.device_id)
             if device is None or (device.account_id, device.transport) != (command.account_id, command.transport):
@@ -204,6 +209,8 @@ def _enrol_one(tx: Tx, command: Enrol) -> Done[Enrolled] | Refused:
     problem = _why_not(code, command, tx.now)
     if problem is not None:
         return Refused(HubError(problem))
+    if not code.is_sandbox and is_sandbox(tx.conn, code.account_id):
+        return Refused(HubError(Code.CONFLICT, NO_REAL_PHONES))
     if code.used_at is not None:
         return Done(Enrolled(device_id=code.device_id or "", account_id=code.account_id, is_new=False))
     known = _known_device(tx, code, command)

@@ -18,6 +18,7 @@ import msgspec
 from device_protocol.enrolment import DeviceDescription
 from device_protocol.errors import UNAUTHORIZED
 from device_protocol.frames import Sim
+from hub.accounts.sandbox import NO_REAL_PHONES
 from hub.core import reports
 from hub.core.effects import CredentialsChanged, Effect, LiveHint, WakeDispatch
 from hub.core.errors import Code, HubError
@@ -30,6 +31,7 @@ from hub.messages.ledger import HUB, Ledger
 from hub.storage import devices as stored
 from hub.storage import devices_app as returns
 from hub.storage import devices_enrolment as codes
+from hub.storage.accounts import is_sandbox
 from hub.storage.devices import DeviceRow, NoticeRow
 from hub.storage.devices_app import ReturnRow
 from hub.storage.devices_enrolment import EnrolmentRow
@@ -75,7 +77,8 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
 def register(tx: Tx, commands: Sequence[Register]) -> list[Done[Registered] | Refused]:
     """Let phones in, one after the other: there are few, and two may bring one word.
 
-    Refused: `token_unknown`, `token_used`, `token_expired`, `token_revoked`, `device_revoked`, `device_suspended`.
+    Refused: `token_unknown`, `token_used`, `token_expired`, `token_revoked`, `device_revoked`, `device_suspended`,
+    `conflict` for an account that is a sandbox.
     """
     outcomes: list[Done[Registered] | Refused] = []
     for command in commands:
@@ -88,6 +91,8 @@ def register(tx: Tx, commands: Sequence[Register]) -> list[Done[Registered] | Re
 
 def _register(tx: Tx, command: Register) -> Done[Registered]:
     account_id, known, code = _place_of(tx, command)
+    if is_sandbox(tx.conn, account_id):
+        raise HubError(Code.CONFLICT, NO_REAL_PHONES)
     device = known or _new_device(tx, command, account_id, code)
     effects = _let_in(tx, device, command, is_new=known is None)
     if code is not None:

@@ -97,6 +97,11 @@ def sandbox_phones(data_dir: Path) -> Iterator[SandboxPhone]:
         yield msgspec.json.decode(path.read_bytes(), type=SandboxPhone)
 
 
+def has_phone(data_dir: Path, account_id: str) -> bool:
+    """Whether one of them is this account's."""
+    return any(phone.account_id == account_id for phone in sandbox_phones(data_dir))
+
+
 def clear_away(data_dir: Path, phone: SandboxPhone) -> None:
     """Remove its folder; it must not run any more."""
     shutil.rmtree(folder_of(data_dir, phone.enrolment_id), ignore_errors=True)

@@ -29,6 +29,8 @@ class AccountRow(msgspec.Struct, frozen=True):
     name: str
     created_at: UtcMs
     settings: str
+    sandbox_of: str | None = None
+    """The account whose sandbox this is."""
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -53,7 +55,8 @@ class KeyRow(msgspec.Struct, frozen=True):
 _KEY_COLUMNS = [_KEY.c[name] for name in KeyRow.__struct_fields__]
 _INSERT_ACCOUNT = insert(_ACCOUNT)
 _SELECT_ACCOUNT = select(_ACCOUNT).where(_ACCOUNT.c.id == bindparam("account_id"))
-_SELECT_ACCOUNTS = select(_ACCOUNT).order_by(_ACCOUNT.c.id)
+_SELECT_ACCOUNTS = select(_ACCOUNT).where(_ACCOUNT.c.sandbox_of.is_(None)).order_by(_ACCOUNT.c.id)
+_SELECT_SANDBOX = select(_ACCOUNT).where(_ACCOUNT.c.sandbox_of == bindparam("account_id"))
 _SELECT_SOME_ACCOUNTS = select(_ACCOUNT).where(_ACCOUNT.c.id.in_(bindparam("account_ids", expanding=True)))
 _INSERT_KEY = insert(_KEY)
 _SELECT_BY_HASH = select(*_KEY_COLUMNS).where(_KEY.c.key_sha256 == bindparam("key_sha256"))
@@ -101,8 +104,27 @@ def find_accounts(conn: Connection, account_ids: Iterable[str]) -> dict[str, Acc
 
 
 def list_accounts(conn: Connection) -> list[AccountRow]:
-    """Every account of the hub, oldest first: for the operator's command line."""
+    """Every account of the hub but sandboxes, oldest first: for the operator's command line."""
     return [_account(row) for row in conn.execute(_SELECT_ACCOUNTS).mappings()]
+
+
+def insert_sandbox(tx: Tx, row: AccountRow) -> None:
+    """Store the sandbox of an account, unless it has one."""
+    build = sqlite.insert if tx.dialect == "sqlite" else postgresql.insert
+    statement = build(_ACCOUNT).values(**msgspec.structs.asdict(row))
+    tx.conn.execute(statement.on_conflict_do_nothing(index_elements=["sandbox_of"]))
+
+
+def find_sandbox(conn: Connection, account_id: str) -> AccountRow | None:
+    """The sandbox of an account; None when it has none yet."""
+    row = conn.execute(_SELECT_SANDBOX, {"account_id": account_id}).mappings().first()
+    return None if row is None else _account(row)
+
+
+def is_sandbox(conn: Connection, account_id: str) -> bool:
+    """Whether this account is another one's sandbox."""
+    row = find_account(conn, account_id)
+    return row is not None and row.sandbox_of is not None
 
 
 def update_account(tx: Tx, account_id: str, values: Mapping[str, str]) -> None:

@@ -51,7 +51,7 @@ class LineRow(msgspec.Struct, frozen=True):
     last_seen_at: UtcMs | None
     session_no: int | None
     is_device_usable: bool
-    """The phone is neither revoked nor suspended nor paused."""
+    """The phone is neither revoked nor suspended nor paused, and no real one in a sandbox."""
     is_phone_removed: bool
     is_sandbox: bool
     """In an emulated phone: nothing but what asks for it goes there while the account has a real line."""
@@ -80,6 +80,8 @@ _COLUMNS = (
         & DEVICE.c.revoked_at.is_(None)
         & DEVICE.c.suspended_at.is_(None)
         & DEVICE.c.paused_at.is_(None)
+        # The last door of a sandbox: should a real phone ever stand in one, nothing is offered to it.
+        & (ACCOUNT.c.sandbox_of.is_(None) | DEVICE.c.is_sandbox)
     ).label("is_device_usable"),
     (DEVICE.c.id.is_(None) | DEVICE.c.revoked_at.is_not(None)).label("is_phone_removed"),
     func.coalesce(DEVICE.c.is_sandbox, False).label("is_sandbox"),

@@ -1,4 +1,4 @@
-"""Abil'I.T.'s API and webhooks: `/api/v1/sms…`, delivery reports to `callback_url`, key rotation."""
+"""Abil'I.T.'s API and webhooks: `/api/v1/sms…`, `/api/v1/dlq…`, delivery reports to `callback_url`, key rotation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from hub.accounts.scopes import Scope
+from hub.dialects.abilit.dlq import list_dead, replay_dead
 from hub.dialects.abilit.events import Abilit
 from hub.dialects.abilit.keys import rotate_key
 from hub.dialects.abilit.messages import cancel_message, get_message, list_messages
@@ -27,6 +28,8 @@ def _routes(services: Services) -> Sequence[BaseRoute]:
         ),
         PathRoute("/api/v1/sms/{message_id}", path("GET", Operation(get_message, Scope.MESSAGES_READ))),
         PathRoute("/api/v1/sms/{message_id}/cancel", path("POST", Operation(cancel_message, Scope.MESSAGES_SEND))),
+        PathRoute("/api/v1/dlq", path("GET", Operation(list_dead, Scope.MESSAGES_READ))),
+        PathRoute("/api/v1/dlq/replay", path("POST", Operation(replay_dead, Scope.MESSAGES_SEND))),
         PathRoute("/api/v1/keys/{key_id}/rotate", path("POST", Operation(rotate_key, Scope.KEYS_WRITE, 201))),
     ]
 

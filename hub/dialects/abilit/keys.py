@@ -10,6 +10,7 @@ from hub.core.clock import rfc3339
 from hub.core.errors import Code, HubError
 from hub.core.ids import BadId, parse, render
 from hub.dialects.json_door import Call
+from hub.storage.accounts import is_sandbox
 
 
 async def rotate_key(call: Call) -> dict[str, Any]:
@@ -18,7 +19,7 @@ async def rotate_key(call: Call) -> dict[str, Any]:
         key_id = parse("key", call.request.path_params["key_id"])
     except BadId:
         raise HubError(Code.NOT_FOUND) from None
-    made = new_secret(secrets.token_bytes)
+    made = new_secret(secrets.token_bytes, is_sandbox=await call.services.db.read(is_sandbox, call.account_id))
     command = RotateKey(
         account_id=call.account_id,
         key_id=key_id,

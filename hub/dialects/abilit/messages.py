@@ -34,7 +34,7 @@ async def get_message(call: Call) -> dict[str, Any]:
         }
         for hop in (timeline.entries if timeline is not None else ())
     ]
-    return {**_row(view), "events": events}
+    return {**row_of(view), "events": events}
 
 
 async def list_messages(call: Call) -> dict[str, Any]:
@@ -50,7 +50,7 @@ async def list_messages(call: Call) -> dict[str, Any]:
     page = await call.services.db.read(read_messages, call.account_id, asked, cursor, PAGE)
     campaign = call.query("campaign")
     items = [view for view in page.items if campaign is None or view.metadata.get(CAMPAIGN) == campaign]
-    return {"messages": [_row(view) for view in items], "next_cursor": page.next}
+    return {"messages": [row_of(view) for view in items], "next_cursor": page.next}
 
 
 async def cancel_message(call: Call) -> dict[str, Any]:
@@ -58,7 +58,7 @@ async def cancel_message(call: Call) -> dict[str, Any]:
     view = await _found(call)
     command = Cancel(account_id=call.account_id, message_id=view.id)
     await call.services.db.writer.submit(cancel, command, *command.keys())
-    return _row(await _found(call))
+    return row_of(await _found(call))
 
 
 async def _found(call: Call) -> MessageView:
@@ -72,7 +72,8 @@ async def _found(call: Call) -> MessageView:
     return view
 
 
-def _row(view: MessageView) -> dict[str, Any]:
+def row_of(view: MessageView) -> dict[str, Any]:
+    """A text as lists and answers show it."""
     is_inbound = view.direction == "mo"
     return {
         "message_id": render("message", view.id),

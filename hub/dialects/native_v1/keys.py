@@ -26,7 +26,7 @@ from hub.dialects.native_v1.fields import (
 )
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, NoQuery, Operation, found
 from hub.dialects.native_v1.pages import cut, id_cursor
-from hub.storage.accounts import KeyRow, find_key
+from hub.storage.accounts import KeyRow, find_key, is_sandbox
 from hub.storage.accounts import list_keys as read_keys
 
 ScopeList = Annotated[list[Scope], Meta(min_length=1, description="What it may do.")]
@@ -109,8 +109,13 @@ async def list_keys(call: Call[PageQuery, None]) -> KeyPage:
 
     Newest first, living ones and ended ones.
     """
+    return await page_of(call, call.account_id)
+
+
+async def page_of(call: Call[PageQuery, None], account_id: str) -> KeyPage:
+    """The page of an account's keys that a request asks for."""
     limit = call.query.limit
-    rows = await call.read(read_keys, call.account_id, id_cursor(call.query.cursor), limit + 1)
+    rows = await call.read(read_keys, account_id, id_cursor(call.query.cursor), limit + 1)
     page, has_more = cut(rows, limit)
     now = call.now
     return KeyPage(items=[shown(row, now) for row in page], next_cursor=page[-1].id if has_more else None)
@@ -123,7 +128,7 @@ async def create_key(call: Call[NoQuery, KeyToMake]) -> NewKey:
     """
     body = call.body
     refuse_more_than(call.who.scopes, body.scopes)
-    made = keys.new_secret(secrets.token_bytes)
+    made = keys.new_secret(secrets.token_bytes, is_sandbox=await call.read(is_sandbox, call.account_id))
     command = keys.CreateKey(
         id=call.new_id(),
         account_id=call.account_id,
@@ -164,7 +169,7 @@ async def rotate_key(call: Call[NoQuery, KeyRotation | None]) -> NewKey:
     otherwise). Two are alive at most: what the rotated key itself had replaced ends at once.
     """
     body = call.body or KeyRotation()
-    made = keys.new_secret(secrets.token_bytes)
+    made = keys.new_secret(secrets.token_bytes, is_sandbox=await call.read(is_sandbox, call.account_id))
     command = keys.RotateKey(
         account_id=call.account_id,
         key_id=call.path["key_id"],

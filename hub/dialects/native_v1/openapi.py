@@ -42,6 +42,7 @@ TAGS = {
     "lines": "SIMs as sending identities.",
     "enrolments": "Codes that let a phone in.",
     "sandbox-phones": "Emulated phones, to try everything without one.",
+    "sandbox-keys": "Keys whose texts reach nobody, in an account of their own.",
     "notices": "What an operator must know of phones.",
     "webhooks": "Where events are sent.",
     "deliveries": "Every event on its way to a webhook.",

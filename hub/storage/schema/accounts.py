@@ -16,6 +16,8 @@ class Account(SQLModel, table=True):
     created_at: int = Field(sa_type=UtcMillis)
     settings: str = Field(default="{}", sa_type=CleanText)
     """JSON: default_region, time_zone, retry_generic, strict_sender, default_pool, quiet hours … (`accounts/settings.py`)."""
+    sandbox_of: str | None = Field(default=None, sa_type=CleanText, unique=True)
+    """The account whose sandbox this is (`accounts/sandbox.py`); null for a real one."""
 
 
 class ApiKey(SQLModel, table=True):

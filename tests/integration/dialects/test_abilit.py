@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,16 +11,29 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from device_protocol.enrolment import DeviceDescription
+from device_protocol.frames import Job
+from hub.accounts.credits import SetPrice, set_prices
+from hub.core.errors import Code
 from hub.core.events import EventType, encode
+from hub.core.ids import IdSource, parse, render
 from hub.core.ports import DeliveryView, EndpointView, EventView, Secrets
 from hub.core.status import Status
+from hub.devices.enrol import Enrol, code_hash, enrol
+from hub.devices.registration import Register, register
 from hub.dialects.abilit import DIALECT
 from hub.dialects.abilit.events import Abilit
 from hub.dialects.abilit.words import STATUSES
+from hub.messages.dispatch import OfferTo, offer
 from hub.registry import dialects, refuse_double_claims
+from hub.storage.database import Database
+from hub.storage.schema.accounts import Account
+from hub.storage.schema.devices import Device, Enrolment, Line
 from hub.storage.schema.messages import Message
 from hub.webhooks.samples import sample_data
-from tests.integration.api.hub_api import Api
+from tests.fakes import FakeClock
+from tests.integration.api.hub_api import ALL, Api, problem
+from tests.integration.messages.world import ACCOUNT, STRANGER
 
 pytestmark = pytest.mark.anyio
 
@@ -201,3 +215,140 @@ async def test_no_body_is_answered_with_5xx(
     assert answer.status_code < 500, answer.text
     stored = len(api.world.rows(Message)) - before
     assert stored == 0 or answer.status_code == 202
+
+
+async def test_dead_letters_are_listed_and_go_back_oldest_first(api: Api, http: httpx.AsyncClient) -> None:
+    api.world.phone()
+    sent = [(await http.post(SEND, json={"to": TO, "body": f"{n}"})).json()["message_id"] for n in range(3)]
+    theirs = api.world.send(account_id=STRANGER)
+    for message in [*sent, render("message", theirs)]:
+        api.world.change(Message, parse("message", message), state="dead_letter", final_at=api.clock.now())
+    page = (await http.get("/api/v1/dlq")).json()
+    assert [(one["message_id"], one["status"]) for one in page["messages"]] == [(one, "DEAD_LETTER") for one in sent]
+    for bad in ({"provider": "twilio"}, {"limit": 0}, {"limit": 1001}, {"limit": "2"}):
+        refused(await http.post("/api/v1/dlq/replay", json=bad), 422)
+    first = (await http.post("/api/v1/dlq/replay", json={"provider": "phones", "limit": 2})).json()
+    assert first == {"replayed": 2, "message_ids": sent[:2]}
+    assert (await http.post("/api/v1/dlq/replay")).json()["message_ids"] == sent[2:]
+    assert (await http.post("/api/v1/dlq/replay")).json() == {"replayed": 0, "message_ids": []}
+    assert api.world.message(theirs).state == "dead_letter"
+
+
+async def test_a_replay_that_cannot_be_paid_is_402_and_changes_nothing(api: Api, http: httpx.AsyncClient) -> None:
+    api.world.phone()
+    message = (await http.post(SEND, json={"to": TO, "body": "x"})).json()["message_id"]
+    api.world.change(Message, parse("message", message), state="dead_letter", final_at=api.clock.now())
+    api.world.do(set_prices, SetPrice(account_id=ACCOUNT, currency="EUR", price_micros=1))
+    refused(await http.post("/api/v1/dlq/replay"), 402)
+    refused(await http.post(SEND, json={"to": TO, "body": "x"}), 402)
+    assert len((await http.get("/api/v1/dlq")).json()["messages"]) == 1
+
+
+# --- the sandbox -------------------------------------------------------------------------------------------------------------
+
+
+async def sandbox(api: Api, phones: int = 1) -> tuple[str, dict[str, str]]:
+    """The sandbox's account and the headers of a key of it, with its emulated phone online."""
+    made = await api.post("/v1/sandbox-keys", {"name": "tests", "scopes": sorted(ALL)})
+    assert made["key"].startswith("hub_test_")
+    (box,) = [row["id"] for row in api.world.rows(Account) if row["sandbox_of"] == ACCOUNT]
+    for _ in range(phones):
+        api.world.phone("Sandbox", account_id=box, is_sandbox=True)
+    return box, {"Authorization": f"Bearer {made['key']}"}
+
+
+async def test_A18_a_sandbox_key_is_of_an_account_of_its_own_without_real_phones(
+    api: Api, http: httpx.AsyncClient
+) -> None:
+    real = api.world.phone("real", sims=2)
+    box, headers = await sandbox(api)
+    body = {"to": TO, "from": "+4915100000000", "body": "x", "priority": "high"}
+    assert (await http.post(SEND, json=body, headers=headers)).status_code == 202
+    (row,) = api.world.rows(Message)
+    (line,) = [line for line in api.world.rows(Line) if line["id"] == row["line_id"]]
+    assert (row["account_id"], line["account_id"]) == (box, box)
+    assert real not in {line["device_id"], row["device_id"]}
+    assert (await http.get("/api/v1/sms")).json()["messages"] == []
+    assert len((await http.get("/api/v1/sms", headers=headers)).json()["messages"]) == 1
+    number = "+4915112345678"
+    api.world.change(Line, api.world.lines(real)[0], number=number)
+    assert (await http.post(SEND, json={**body, "from": number})).status_code == 202
+    strict = {"settings": {"strict_sender": True}}
+    assert (await api.client(headers["Authorization"][7:]).patch("/v1/account", json=strict)).status_code == 200
+    refused(await http.post(SEND, json={**body, "from": number}, headers=headers), 422)
+
+
+async def test_A18_no_real_phone_comes_into_a_sandbox(api: Api, http: httpx.AsyncClient) -> None:
+    box, headers = await sandbox(api)
+    inside = api.client(headers["Authorization"][7:])
+    problem(await inside.post("/v1/enrolments", json={"name": "mine"}), Code.CONFLICT)
+    api.world.insert(
+        Enrolment, id=api.world.new_id(), account_id=box, token_sha256=code_hash("x"), created_at=0, expires_at=10**14
+    )
+    command = Enrol(
+        token_sha256=code_hash("x"),
+        secret_sha256="s" * 64,
+        device=DeviceDescription(manufacturer="a", model="b", os_version="14", app_version="1"),
+        new_device_id=api.world.new_id(),
+        hub_epoch="e",
+    )
+    assert api.world.refusal(enrol, command).code is Code.CONFLICT
+    by_login = Register(
+        transport="smsgate",
+        secret_sha256="t" * 64,
+        device=command.device,
+        new_device_id=api.world.new_id(),
+        hub_epoch="e",
+        account_id=box,
+    )
+    assert api.world.refusal(register, by_login).code is Code.CONFLICT
+    assert {row["is_sandbox"] for row in api.world.rows(Device) if row["account_id"] == box} == {True}
+
+
+async def test_A18_a_real_phone_that_got_into_a_sandbox_is_offered_nothing(api: Api, http: httpx.AsyncClient) -> None:
+    """Whatever brought it there: the last door before a phone looks once more."""
+    box, headers = await sandbox(api, phones=0)
+    stray = api.world.phone("stray", account_id=box)
+    assert (await http.post(SEND, json={"to": TO, "body": "x"}, headers=headers)).status_code == 202
+    (row,) = api.world.rows(Message)
+    api.world.change(Message, row["id"], line_id=api.world.lines(stray)[0])
+    command = OfferTo(account_id=box, device_id=stray, session_no=1)
+    assert api.world.do(offer, command).count == 0
+    assert api.world.frames(Job) == []
+    api.world.change(Device, stray, is_sandbox=True)
+    assert api.world.do(offer, command).count == 1
+
+
+async def test_A18_sandbox_keys_are_listed_rotated_and_revoked(api: Api, http: httpx.AsyncClient) -> None:
+    assert await api.get("/v1/sandbox-keys") == {"items": [], "next_cursor": None}
+    _, headers = await sandbox(api)
+    (key,) = (await api.get("/v1/sandbox-keys"))["items"]
+    assert key["id"] not in [one["id"] for one in (await api.get("/v1/keys"))["items"]]
+    made = (await http.post(f"/api/v1/keys/{key['id']}/rotate", headers=headers)).json()
+    assert made["key"].startswith("hub_test_")
+    new = {"Authorization": f"Bearer {made['key']}"}
+    again = await api.client(made["key"]).post("/v1/sandbox-keys", json={"name": "more", "scopes": ["keys:read"]})
+    assert again.status_code == 201
+    assert len((await api.get("/v1/sandbox-keys"))["items"]) == 3
+    assert [row["sandbox_of"] for row in api.world.rows(Account)].count(ACCOUNT) == 1
+    for one in (key["id"], made["id"]):
+        assert (await api.http.delete(f"/v1/sandbox-keys/{one}")).status_code == 200
+    refused(await http.get("/api/v1/sms", headers=headers), 401)
+    refused(await http.get("/api/v1/sms", headers=new), 401)
+    own = (await api.get("/v1/account"))["key_id"]
+    problem(await api.http.delete(f"/v1/sandbox-keys/{own}"), Code.NOT_FOUND)
+    problem(await api.stranger().delete(f"/v1/sandbox-keys/{key['id']}"), Code.NOT_FOUND)
+
+
+async def test_a_hub_without_room_for_a_sandbox_phone_makes_no_key(
+    sqlite_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path
+) -> None:
+    database = Database.open(sqlite_url, clock=clock, ids=ids, reader_threads=2, writer_window_ms=0.2)
+    api = Api(database, clock, ids, tmp_path, sandbox_phones=0)
+    try:
+        made = await api.http.post("/v1/sandbox-keys", json={"name": "tests", "scopes": ["messages:send"]})
+        assert "HUB_SANDBOX_PHONES" in problem(made, Code.CONFLICT)["detail"]
+        assert (await api.get("/v1/sandbox-keys"))["items"] == []
+    finally:
+        api.world.conn.close()
+        database.close()

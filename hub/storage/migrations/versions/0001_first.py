@@ -52,7 +52,9 @@ def _account() -> None:
         sa.Column("name", TEXT, nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("settings", TEXT, nullable=False),
+        sa.Column("sandbox_of", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sandbox_of"),
     )
 
 
