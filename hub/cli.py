@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hub import cli_credits, cli_devices, cli_gateways, cli_users, cli_webhooks, operations, people
+from hub import cli_credits, cli_devices, cli_forwarding, cli_gateways, cli_users, cli_webhooks, operations, people
 from hub.asking import AsJson, InAccount, ask, show
 from hub.config import Config, ConfigurationError, as_markdown, read_config
 from hub.core.errors import HubError
@@ -37,6 +37,7 @@ import_app = typer.Typer(help="Move in from another server.", no_args_is_help=Tr
 app.add_typer(import_app, name="import")
 app.add_typer(cli_users.app, name="user")
 app.add_typer(cli_gateways.app, name="gateway")
+app.add_typer(cli_forwarding.app, name="forward")
 app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_devices.app, name="device")
 app.add_typer(cli_credits.app, name="credits")

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from hub import credit_operations, gateway_operations, people, upkeep
+from hub import credit_operations, forwarding_operations, gateway_operations, people, upkeep
 from hub.accounts.keys import CreateKey, RevokeKey, create_keys, new_secret, revoke_keys
 from hub.accounts.logins import name_key
 from hub.accounts.scopes import Scope
@@ -255,6 +255,10 @@ COMMANDS: Mapping[str, Command] = {
     "gateway.route": gateway_operations.gateway_route,
     "gateway.routes": gateway_operations.gateway_routes,
     "gateway.unroute": gateway_operations.gateway_unroute,
+    "forward.webhook": forwarding_operations.forward_webhook,
+    "forward.mail": forwarding_operations.forward_mail,
+    "forward.show": forwarding_operations.forward_show,
+    "forward.stop": forwarding_operations.forward_stop,
     "credits.price": credit_operations.credits_price,
     "credits.off": credit_operations.credits_off,
     "credits.add": credit_operations.credits_add,

@@ -48,6 +48,12 @@ class Thread(msgspec.Struct, frozen=True):
     conversation_id: str
 
 
+def mailto(text: str) -> str | None:
+    """The `mailto:` URL of an address; None for what the hub does not take for one."""
+    address = mail_address(text)
+    return None if address is None else MAILTO + address
+
+
 def mail_address(text: str) -> str | None:
     """An address as it is compared (its domain in lower case); None for what the hub does not take for one.
 

@@ -5,7 +5,7 @@ every insert with a reference to the account holds a key share lock on it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
@@ -110,6 +110,9 @@ _NUMBERED = (
     )
     .group_by(LINE.c.account_id, LINE.c.number)
 )
+_NUMBER = select(LINE.c.number).where(
+    LINE.c.account_id == bindparam("account_id"), LINE.c.id == bindparam("line_id"), LINE.c.removed_at.is_(None)
+)
 _WITHOUT_PHONE = select(func.count()).where(
     LINE.c.account_id == bindparam("account_id"),
     LINE.c.device_id.is_(None),
@@ -182,6 +185,18 @@ def lines_numbered(
     """By account and number: the line that has it, the oldest where a phone and an operator told two of one number."""
     found = conn.execute(_NUMBERED, {"account_ids": sorted(account_ids), "numbers": sorted(numbers)})
     return {(row[0], row[1]): row[2] for row in found}
+
+
+class LineNumber(NamedTuple):
+    """A line's number, as far as it is known."""
+
+    number: str | None
+
+
+def find_number(conn: Connection, account_id: str, line_id: str) -> LineNumber | None:
+    """The number of a line; None without such a line."""
+    row = conn.execute(_NUMBER, {"account_id": account_id, "line_id": line_id}).first()
+    return None if row is None else LineNumber(row[0])
 
 
 def count_without_phone(conn: Connection, account_id: str) -> int:

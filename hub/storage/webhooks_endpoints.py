@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.storage.schema.webhooks import WebhookEndpoint, WebhookLane
-from hub.storage.transaction import Tx
+from hub.storage.transaction import DialectName, Tx
 from hub.storage.types import table_of
 from hub.storage.webhooks_outbox import ORDER_KEY
 
@@ -34,7 +35,16 @@ _COUNT = select(func.count()).where(
     _ENDPOINT.c.deleted_at.is_(None),
     _ENDPOINT.c.is_implicit.is_(False),
 )
-_INSERT, _INSERT_LANE = insert(_ENDPOINT), insert(_LANE)
+_INSERT: Mapping[DialectName, Any] = {
+    "sqlite": sqlite.insert(_ENDPOINT).on_conflict_do_nothing().returning(_ENDPOINT.c.id),
+    "postgresql": postgresql.insert(_ENDPOINT).on_conflict_do_nothing().returning(_ENDPOINT.c.id),
+}
+_INSERT_LANE = insert(_LANE)
+_FORWARDING = select(_ENDPOINT.c.id).where(
+    _ENDPOINT.c.account_id == bindparam("account_id"),
+    _ENDPOINT.c.forwards_line_id == bindparam("line_id"),
+    _ENDPOINT.c.deleted_at.is_(None),
+)
 _CHANGE = update(_ENDPOINT).where(
     _ENDPOINT.c.id == bindparam("_id"),
     _ENDPOINT.c.account_id == bindparam("_account_id"),
@@ -68,6 +78,12 @@ def find_endpoint(conn: Connection, account_id: str, endpoint_id: str) -> Stored
     return None if row is None else StoredEndpoint(row, *_waiting(conn, account_id, endpoint_id)[endpoint_id])
 
 
+def find_forwarding(conn: Connection, account_id: str, line_id: str) -> str | None:
+    """The endpoint that forwards a line of an account."""
+    found: str | None = conn.execute(_FORWARDING, {"account_id": account_id, "line_id": line_id}).scalar_one_or_none()
+    return found
+
+
 def _waiting(conn: Connection, account_id: str, endpoint_id: str) -> dict[str, tuple[int, int]]:
     values = {"account_id": account_id, "endpoint_id": endpoint_id, "most": COUNTED}
     return {row[0]: (row[1], row[2]) for row in conn.execute(_WAITING, values)}
@@ -78,10 +94,13 @@ def count_endpoints(tx: Tx, account_id: str) -> int:
     return int(tx.conn.execute(_COUNT, {"account_id": account_id}).scalar_one())
 
 
-def insert_endpoint(tx: Tx, row: Mapping[str, Any]) -> None:
-    """A new endpoint and its lane."""
-    tx.conn.execute(_INSERT, {**row, "created_at": tx.now, "updated_at": tx.now})
+def insert_endpoint(tx: Tx, row: Mapping[str, Any]) -> bool:
+    """A new endpoint and its lane; False when another one forwards the same line."""
+    given = {**row, "created_at": tx.now, "updated_at": tx.now}
+    if tx.conn.execute(_INSERT[tx.dialect], given).scalar_one_or_none() is None:
+        return False
     tx.conn.execute(_INSERT_LANE, {"endpoint_id": row["id"], "account_id": row["account_id"]})
+    return True
 
 
 def change_endpoint(tx: Tx, account_id: str, endpoint_id: str, version: int, values: Mapping[str, Any]) -> bool:
@@ -112,6 +131,9 @@ _START_ANEW = text(
     """update wh_lane set failing_since = null, tries_since_ok = 0, noticed = 0, breaker = '{}', paused_until = null
 where endpoint_id = :endpoint_id"""
 )
+_BEGIN_AGAIN = text(
+    "update wh_delivery set attempts = 0, first_at = null, due_at = :now where endpoint_id = :endpoint_id and state = 0"
+)
 _CHORE = text("update wh_lane set chore = :chore where endpoint_id = :endpoint_id")
 
 
@@ -124,6 +146,11 @@ def last_held(tx: Tx, endpoint_id: str) -> int | None:
 def start_anew(tx: Tx, endpoint_id: str) -> None:
     """Forget how sending went so far."""
     tx.conn.execute(_START_ANEW, {"endpoint_id": endpoint_id})
+
+
+def begin_again(tx: Tx, endpoint_id: str) -> None:
+    """What waits is due now, with all its tries before it: it goes another way than it went so far."""
+    tx.conn.execute(_BEGIN_AGAIN, {"endpoint_id": endpoint_id, "now": tx.now})
 
 
 def set_chore(tx: Tx, endpoint_id: str, chore: str | None) -> None:

@@ -36,6 +36,8 @@ class ChangeEndpoint:
     values: Mapping[str, Any]
     is_reordered: bool = False
     """The order of deliveries changes: those that wait are given their new key."""
+    is_other_way: bool = False
+    """A URL becomes a mail address, or the other way round: what waits goes the new way, with all its tries before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def _create(tx: Tx, command: CreateEndpoint) -> Done[None] | Refused:
     account_id = command.row["account_id"]
     if stored.count_endpoints(tx, account_id) >= MOST_ENDPOINTS:
         return Refused(HubError(Code.CONFLICT, f"An account has at most {MOST_ENDPOINTS} webhooks: delete one first."))
-    stored.insert_endpoint(tx, command.row)
+    if not stored.insert_endpoint(tx, command.row):
+        return Refused(HubError(Code.CONFLICT, "Texts to this line are forwarded by another webhook already."))
     return Done(None, _told(account_id, command.row["id"]))
 
 
@@ -79,6 +82,9 @@ def _change(tx: Tx, command: ChangeEndpoint) -> Done[None] | Refused:
         return Refused(HubError(Code.CONFLICT, "The webhook was changed by somebody else at the same time."))
     if command.is_reordered:
         stored.reorder(tx, command.endpoint_id)
+    if command.is_other_way:
+        stored.begin_again(tx, command.endpoint_id)
+        stored.start_anew(tx, command.endpoint_id)
     return Done(None, _told(command.account_id, command.endpoint_id))
 
 

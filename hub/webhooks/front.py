@@ -87,7 +87,14 @@ class Webhooks:
 
     # --- endpoints ----------------------------------------------------------------------------------------------------------------
 
-    async def create(self, account_id: str, new: NewEndpoint, *, gateway_id: str | None = None) -> CreatedEndpoint:
+    async def create(
+        self,
+        account_id: str,
+        new: NewEndpoint,
+        *,
+        gateway_id: str | None = None,
+        forwards_line_id: str | None = None,
+    ) -> CreatedEndpoint:
         """Subscribe. The signing secret is generated and in this answer only; a gateway's webhook is signed with its token."""
         new = checked(new, self.client.guard, self.formats, has_mail=self.client.has_mail)
         now = self._clock.now()
@@ -98,6 +105,7 @@ class Webhooks:
             "id": endpoint_id,
             "account_id": account_id,
             "gateway_id": gateway_id,
+            "forwards_line_id": forwards_line_id,
             "secrets": self._sealer.seal_keys(endpoint_id, keys),
         }
         command = endpoints.CreateEndpoint(row)
@@ -106,7 +114,11 @@ class Webhooks:
         return CreatedEndpoint(endpoint=await self.get(account_id, endpoint_id), secret=secret, public_key=public_key)
 
     async def update(self, account_id: str, endpoint_id: str, changes: EndpointChanges) -> Endpoint:
-        """Change what is named. What waits keeps its format and template, and goes to the new URL."""
+        """Change what is named. What waits keeps its format and template, and goes to the new URL.
+
+        A URL that becomes a mail address, or the other way round, takes what waits along: it is due at once the new way. What is just
+        being tried ends the old way; if that fails, it goes the new way too.
+        """
         for _ in range(CHANGE_TRIES):
             stored = await self._stored(account_id, endpoint_id)
             if stored.row["state"] == "disabled" and changes.state is not msgspec.UNSET:
@@ -293,7 +305,10 @@ class Webhooks:
     ) -> bool:
         """False when somebody else was first."""
         row = stored.row
-        command = endpoints.ChangeEndpoint(row["account_id"], row["id"], row["version"], values, is_reordered)
+        is_other_way = values.get("kind", row["kind"]) != row["kind"]
+        command = endpoints.ChangeEndpoint(
+            row["account_id"], row["id"], row["version"], values, is_reordered, is_other_way
+        )
         try:
             await self._db.writer.submit(endpoints.change_endpoints, command, f"endpoint:{row['id']}")
         except HubError as error:

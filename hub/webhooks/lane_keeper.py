@@ -202,7 +202,10 @@ def _renew(lane: Lane, row: LaneRow, endpoint: OpenEndpoint) -> None:
     """The endpoint was changed: work with its settings of now."""
     if endpoint.version < lane.endpoint.version:
         return
-    if endpoint.is_sending and not lane.endpoint.is_sending:
+    is_other_way = endpoint.kind != lane.endpoint.kind
+    if is_other_way:
+        lane.forget_ready()
+    if is_other_way or (endpoint.is_sending and not lane.endpoint.is_sending):
         lane.health, lane.breaker, lane.paused_until = _health(row), Breaker(_breaker(row)), _paused_until(row)
     if endpoint.max_inflight != lane.endpoint.max_inflight:
         lane.window.resize(endpoint.max_inflight)

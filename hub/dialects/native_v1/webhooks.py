@@ -69,13 +69,14 @@ def shown(endpoint: records.Endpoint) -> Webhook:
             WebhookSecret(hint=one.hint, created_at=time(one.created_at), expires_at=time_or_none(one.expires_at))
             for one in endpoint.secrets
         ],
-        health=_health(endpoint.health),
+        health=shown_health(endpoint.health),
         created_at=time(endpoint.created_at),
         updated_at=time(endpoint.updated_at),
     )
 
 
-def _health(health: records.EndpointHealth) -> WebhookHealth:
+def shown_health(health: records.EndpointHealth) -> WebhookHealth:
+    """How sending goes, as customers see it."""
     watch = health.watch
     return WebhookHealth(
         failing_since=time_or_none(health.failing_since),

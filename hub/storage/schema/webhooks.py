@@ -10,7 +10,17 @@ class WebhookEndpoint(SQLModel, table=True):
     """A subscribed URL or mail address, or the implicit one behind messages' own targets (one per format and origin)."""
 
     __tablename__ = "wh_endpoint"
-    __table_args__ = (Index("wh_endpoint_account", "account_id"),)
+    __table_args__ = (
+        Index("wh_endpoint_account", "account_id"),
+        Index(
+            "wh_endpoint_forwards",
+            "account_id",
+            "forwards_line_id",
+            unique=True,
+            sqlite_where=text("forwards_line_id is not null and deleted_at is null"),
+            postgresql_where=text("forwards_line_id is not null and deleted_at is null"),
+        ),
+    )
 
     id: str = Field(primary_key=True, sa_type=CleanText)
     account_id: str = Field(sa_type=CleanText, foreign_key="account.id")
@@ -21,6 +31,8 @@ class WebhookEndpoint(SQLModel, table=True):
     is_implicit: bool = Field(default=False)
     gateway_id: str | None = Field(default=None, sa_type=CleanText)
     """The gateway whose token signs instead of `secrets`."""
+    forwards_line_id: str | None = Field(default=None, sa_type=CleanText)
+    """The line whose inbound texts it forwards, one way or the other; a line has one such endpoint."""
     description: str = Field(default="", sa_type=CleanText)
     format: str = Field(default="standard", sa_type=CleanText)
     template: str | None = Field(default=None, sa_type=CleanText)

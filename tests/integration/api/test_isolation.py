@@ -27,6 +27,7 @@ SMALLEST_BODY: dict[str, Any] = {
     "change_key": {"name": "mine now"},
     "change_gateway": {"sender": "mine now"},
     "change_user": {"name": "mine now", "role": "read_only", "is_disabled": True},
+    "set_forwarding": {"way": "webhook", "url": "http://127.0.0.1:9/mine"},
     "confirm_line": {"is_same_as": None},
     "send_test_text": {"to": "+491701234567"},
     "add_batch_rows": {"rows": [{"row": 1, "to": "+491701234567", "text": "mine now"}]},

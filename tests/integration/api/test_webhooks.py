@@ -14,7 +14,7 @@ from hub.storage.schema.webhooks import WebhookAttempt, WebhookDelivery, Webhook
 from hub.storage.types import table_of
 from hub.storage.webhooks_chores import open_chores
 from hub.webhooks.chores import DoChore, do_chores
-from tests.integration.api.hub_api import Api, problem
+from tests.integration.api.hub_api import Api, problem, shown
 from tests.integration.webhooks.receiver import Receiver, says
 
 pytestmark = pytest.mark.anyio
@@ -275,3 +275,36 @@ async def test_a_webhook_in_its_cool_down_says_until_when(api: Api) -> None:
         api.world.conn.execute(update(table_of(WebhookLane)).values(breaker=breaker))
     health = (await api.get(f"/v1/webhooks/{made['id']}"))["health"]
     assert (health["breaker"], health["paused_until"]) == ("open", rfc3339(until))
+
+
+async def test_a_line_is_forwarded_by_one_webhook_and_shows_how_that_goes(api: Api) -> None:
+    device = api.world.phone()
+    (line,) = api.world.lines(device)
+    path = f"/v1/lines/{shown('line', line)}/forwarding"
+    problem(await api.http.get(path), Code.NOT_FOUND)
+    problem(await api.http.put(path, json={"way": "webhook"}), Code.VALIDATION)
+    refused = await api.http.put(path, json={"way": "webhook", "url": "http://10.0.0.1/"})
+    problem(refused, Code.TARGET_REFUSED)
+    wish = {"way": "webhook", "url": "http://127.0.0.1:9/inbound", "time_zone": "Europe/Rome"}
+    made = (await api.http.put(path, json=wish)).json()
+    assert (made["way"], made["url"], made["mail_to"], made["time_zone"]) == (
+        "webhook",
+        wish["url"],
+        None,
+        "Europe/Rome",
+    )
+    assert made["health"]["watch"] == {"tries": 0, "failed": 0, "slow": 0, "slowest_ms": 0, "missing": 0, "alerts": []}
+    webhook = await api.get(f"/v1/webhooks/{made['webhook_id']}")
+    assert (webhook["format"], webhook["line_ids"], webhook["schedule"]) == ("agile", [shown("line", line)], "agile")
+    again = (await api.http.put(path, json={"way": "webhook", "url": "http://127.0.0.1:9/other"})).json()
+    assert (again["webhook_id"], again["url"], again["time_zone"]) == (
+        made["webhook_id"],
+        "http://127.0.0.1:9/other",
+        "Europe/Rome",
+    )
+    no_mail = await api.http.put(path, json={"way": "mail", "mail_to": "shop@example.org"})
+    assert "HUB_SMTP_HOST" in problem(no_mail, Code.VALIDATION)["detail"]
+    assert (await api.get(path)) == again
+    assert (await api.http.delete(path)).json()["webhook_id"] == made["webhook_id"]
+    problem(await api.http.get(path), Code.NOT_FOUND)
+    assert (await api.get("/v1/webhooks"))["items"] == []

@@ -1122,6 +1122,7 @@ def _wh_endpoint() -> None:
         sa.Column("url", TEXT, nullable=False),
         sa.Column("is_implicit", sa.Boolean(), nullable=False),
         sa.Column("gateway_id", TEXT, nullable=True),
+        sa.Column("forwards_line_id", TEXT, nullable=True),
         sa.Column("description", TEXT, nullable=False),
         sa.Column("format", TEXT, nullable=False),
         sa.Column("template", TEXT, nullable=True),
@@ -1154,6 +1155,14 @@ def _wh_endpoint() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("wh_endpoint_account", "wh_endpoint", ["account_id"], unique=False)
+    op.create_index(
+        "wh_endpoint_forwards",
+        "wh_endpoint",
+        ["account_id", "forwards_line_id"],
+        unique=True,
+        sqlite_where=sa.text("forwards_line_id is not null and deleted_at is null"),
+        postgresql_where=sa.text("forwards_line_id is not null and deleted_at is null"),
+    )
 
 
 def _sign_in() -> None:
