@@ -12,9 +12,12 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     insert,
+    literal,
     select,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -96,6 +99,23 @@ _PARTS = (
     .where(MESSAGE.c.account_id == bindparam("account_id"), one_of(_RECIPIENT.c.parent_id, texts("parent_ids")))
     .order_by(_RECIPIENT.c.parent_id, _RECIPIENT.c.position)
 )
+_BY_ID = select(*_PARENT_COLUMNS).where(
+    _PARENT.c.account_id == bindparam("account_id"), one_of(_PARENT.c.id, texts("ids"))
+)
+_TEXTS = (
+    select(_DEVICE.label("at_device"), *COLUMNS)
+    .select_from(
+        MESSAGE.outerjoin(LINE, and_(LINE.c.id == MESSAGE.c.line_id, LINE.c.account_id == MESSAGE.c.account_id))
+    )
+    .where(MESSAGE.c.account_id == bindparam("account_id"), one_of(MESSAGE.c.id, texts("ids")))
+)
+_OWN = select(_PARENT.c.id, literal(1).label("is_own")).where(_PARENT.c.account_id == bindparam("account_id"))
+_OTHERS = select(MESSAGE.c.id, literal(0).label("is_own")).where(
+    MESSAGE.c.account_id == bindparam("account_id"),
+    MESSAGE.c.direction == "mt",
+    MESSAGE.c.kind == "sms",
+    ~exists().where(_RECIPIENT.c.message_id == MESSAGE.c.id),
+)
 
 _OPEN = ("scheduled", "queued", "retried", "dispatched", "uncertain")
 _WORD: ColumnElement[str] = case(
@@ -168,37 +188,56 @@ def parts_of(conn: Connection, account_id: str, parent_ids: Collection[str]) -> 
     return parts
 
 
-def list_parents(
+def parents_by_id(conn: Connection, account_id: str, ids: Collection[str]) -> dict[str, ParentRow]:
+    """Messages that came in by this door."""
+    if not ids:
+        return {}
+    found = conn.execute(_BY_ID, {"account_id": account_id, "ids": sorted(ids)})
+    return {row[0]: ParentRow(*row) for row in found}
+
+
+def texts_by_id(conn: Connection, account_id: str, ids: Collection[str]) -> dict[str, Part]:
+    """Texts of other doors, each the one recipient of a message of its own."""
+    if not ids:
+        return {}
+    found = conn.execute(_TEXTS, {"account_id": account_id, "ids": sorted(ids)})
+    rows = ((row[0], MessageRow(*row[1:])) for row in found)
+    return {row.id: Part(row.peer, row, device_id) for device_id, row in rows}
+
+
+def list_ids(
     conn: Connection, account_id: str, asked: Listing, offset: int, limit: int
-) -> tuple[list[ParentRow], int]:
-    """A page, and how many there are in all (counted up to `MOST_COUNTED`, with a state or phone up to `WINDOW`)."""
-    order = _PARENT.c.id.asc() if asked.is_oldest_first else _PARENT.c.id.desc()
-    conditions = [_PARENT.c.account_id == account_id]
-    if asked.created_from is not None:
-        conditions.append(_PARENT.c.id >= first_id_at(asked.created_from))
-    if asked.created_to is not None:
-        conditions.append(_PARENT.c.id < first_id_at(asked.created_to))
+) -> tuple[list[tuple[str, bool]], int]:
+    """A page of ids and whether each is a message of this door (else a text of another), and how many there are in all.
+
+    Counted up to `MOST_COUNTED`, with a state or phone up to `WINDOW` of either kind.
+    """
     if asked.state is None and asked.device_id is None:
-        window = select(_PARENT.c.id).where(*conditions).limit(MOST_COUNTED).subquery()
-        total = conn.execute(select(func.count()).select_from(window)).scalar_one()
-        page = select(*_PARENT_COLUMNS).where(*conditions).order_by(order).limit(limit).offset(offset)
-        return [ParentRow(*row) for row in conn.execute(page)], total
-    matching = _matching(conditions, asked).subquery()
-    total = conn.execute(select(func.count()).select_from(matching)).scalar_one()
-    page = select(*_PARENT_COLUMNS).where(_PARENT.c.id.in_(select(matching.c.id)))
-    return [ParentRow(*row) for row in conn.execute(page.order_by(order).limit(limit).offset(offset))], total
+        own, others = _between(_OWN, _PARENT.c.id, asked), _between(_OTHERS, MESSAGE.c.id, asked)
+    else:
+        own, others = _own_matching(asked), _others_matching(asked)
+    values = {"account_id": account_id}
+    both = union_all(own, others)
+    total = conn.execute(select(func.count()).select_from(both.limit(MOST_COUNTED).subquery()), values).scalar_one()
+    listed = both.subquery()
+    order = listed.c.id.asc() if asked.is_oldest_first else listed.c.id.desc()
+    page = select(listed.c.id, listed.c.is_own).order_by(order).limit(limit).offset(offset)
+    return [(row[0], bool(row[1])) for row in conn.execute(page, values)], total
 
 
-def _matching(conditions: Sequence[ColumnElement[bool]], asked: Listing) -> Select[Any]:
-    window = (
-        select(_PARENT.c.id, _PARENT.c.device_id)
-        .where(*conditions)
-        .order_by(_PARENT.c.id.desc())
-        .limit(WINDOW)
-        .subquery()
-    )
+def _between(statement: Select[Any], id_: ColumnElement[str], asked: Listing) -> Select[Any]:
+    if asked.created_from is not None:
+        statement = statement.where(id_ >= first_id_at(asked.created_from))
+    if asked.created_to is not None:
+        statement = statement.where(id_ < first_id_at(asked.created_to))
+    return statement
+
+
+def _own_matching(asked: Listing) -> Select[Any]:
+    newest = _between(_OWN.add_columns(_PARENT.c.device_id), _PARENT.c.id, asked)
+    window = newest.order_by(_PARENT.c.id.desc()).limit(WINDOW).subquery()
     found = (
-        select(window.c.id)
+        select(window.c.id, literal(1).label("is_own"))
         .join(_RECIPIENT, _RECIPIENT.c.parent_id == window.c.id)
         .join(MESSAGE, MESSAGE.c.id == _RECIPIENT.c.message_id)
         .group_by(window.c.id)
@@ -208,3 +247,11 @@ def _matching(conditions: Sequence[ColumnElement[bool]], asked: Listing) -> Sele
             func.coalesce(_DEVICE, window.c.device_id).in_([asked.device_id])
         )
     return found if asked.state is None else found.having(_TOGETHER.in_([asked.state]))
+
+
+def _others_matching(asked: Listing) -> Select[Any]:
+    newest = _between(_OTHERS, MESSAGE.c.id, asked).order_by(MESSAGE.c.id.desc()).limit(WINDOW).subquery()
+    found = select(MESSAGE.c.id, literal(0).label("is_own")).join(newest, newest.c.id == MESSAGE.c.id)
+    if asked.device_id is not None:
+        found = found.outerjoin(LINE, LINE.c.id == MESSAGE.c.line_id).where(_DEVICE.in_([asked.device_id]))
+    return found if asked.state is None else found.where(_WORD.in_([asked.state]))

@@ -18,8 +18,10 @@ from hub.storage.smsgate_messages import (
     Part,
     find_parent,
     find_parent_of,
-    list_parents,
+    list_ids,
+    parents_by_id,
     parts_of,
+    texts_by_id,
 )
 
 
@@ -42,9 +44,12 @@ def _any_text(conn: Connection, account_id: str, shown_id: str) -> tuple[ParentR
     found = None if message_id is None else find_message(conn, account_id, message_id)
     if found is None or found.row.direction != "mt":
         return None
-    row = found.row
-    parent = ParentRow(row.id, account_id, to_smsgate21(row.id), None, False, None)
-    return parent, [Part(row.peer, row, row.device_id)]
+    return _alone(account_id, Part(found.row.peer, found.row, found.row.device_id))
+
+
+def _alone(account_id: str, part: Part) -> tuple[ParentRow, list[Part]]:
+    """A text of another door, as the message of one recipient that its webhooks tell of."""
+    return ParentRow(part.row.id, account_id, to_smsgate21(part.row.id), None, False, None), [part]
 
 
 def _text_id(shown_id: str) -> str | None:
@@ -57,10 +62,14 @@ def _text_id(shown_id: str) -> str | None:
 def read_page(
     conn: Connection, account_id: str, asked: Listing, offset: int, limit: int
 ) -> tuple[list[tuple[ParentRow, list[Part]]], int]:
-    """A page of messages and how many there are in all."""
-    parents, total = list_parents(conn, account_id, asked, offset, limit)
-    parts = parts_of(conn, account_id, [parent.id for parent in parents])
-    return [(parent, parts[parent.id]) for parent in parents if parent.id in parts], total
+    """A page of messages, whichever door they came in by, and how many there are in all."""
+    listed, total = list_ids(conn, account_id, asked, offset, limit)
+    own = [id_ for id_, is_own in listed if is_own]
+    parents, parts = parents_by_id(conn, account_id, own), parts_of(conn, account_id, own)
+    others = texts_by_id(conn, account_id, [id_ for id_, is_own in listed if not is_own])
+    found = {id_: (parents[id_], parts[id_]) for id_ in own if id_ in parents and id_ in parts}
+    found |= {id_: _alone(account_id, part) for id_, part in others.items()}
+    return [found[id_] for id_, _ in listed if id_ in found], total
 
 
 def state(

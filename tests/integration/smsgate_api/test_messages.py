@@ -305,6 +305,29 @@ async def test_lists_are_narrowed_by_time_state_and_phone(gate_anywhere: Gate) -
         assert answer.headers["x-total-count"] == str(len(expected)), query
 
 
+async def test_texts_of_other_doors_are_listed_as_messages_of_one_recipient(gate_anywhere: Gate) -> None:
+    gate = gate_anywhere
+    await gate.send(NUMBER, OTHER, id="mine")
+    gate.clock.advance(60)
+    other = to_smsgate21(gate.world.send(text="by another door"))
+    gate.world.send(text="a stranger's", account_id=STRANGER)
+    await gate.receive("an inbound one")
+    for query, expected in {
+        "includeContent=true": [other, "mine"],
+        "limit=1": [other],
+        "limit=1&offset=1": ["mine"],
+        "sort=created_at": ["mine", other],
+        "state=Pending": [other, "mine"],
+        "state=Sent": [],
+        f"deviceId={to_smsgate21('0' * 24)}": [],
+    }.items():
+        listed = (await gate.http.get(f"/messages?{query}")).json()
+        assert [one["id"] for one in listed] == expected, query
+    alone = (await gate.http.get("/messages?limit=1&includeContent=true")).json()[0]
+    assert alone == await gate.state(other)
+    assert (len(alone["recipients"]), alone["textMessage"]) == (1, {"text": "by another door"})
+
+
 @pytest.mark.parametrize("word", ["Pending", "Processed", "Sent", "Delivered", "Failed", "Cancelling", "Cancelled"])
 async def test_a_state_that_is_listed_is_the_state_that_is_shown(gate_anywhere: Gate, word: str) -> None:
     """The table of the statement and the table of the words are one: every state, alone and beside every other."""
