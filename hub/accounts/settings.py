@@ -25,6 +25,9 @@ ZoneName = Annotated[
 ]
 PoolName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="The name of a pool of lines.")]
 Ttl = Annotated[int, msgspec.Meta(ge=60, le=MAX_TTL_SECONDS, description="Seconds a text may wait before it expires.")]
+MAX_KEEP_DAYS = 36_500
+"""A hundred years; who wants longer leaves it to the hub."""
+KeepDays = Annotated[int, msgspec.Meta(ge=1, le=MAX_KEEP_DAYS, description="Days a text is kept once it has ended.")]
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +47,13 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """In them bulk texts wait for their end, and the dashboard asks before it sends."""
     retry_generic: bool = False
     """Try again after a failure without a reason. It may send a text twice, so it is off."""
+    keep_messages_days: KeepDays | None = None
+    """How long texts are kept that have ended, with their timelines and events; never longer than the hub keeps them."""
+
+    def kept_days(self, hubs: int) -> int:
+        """How many days texts are kept where the hub keeps them for so many; 0 = for ever."""
+        own = self.keep_messages_days
+        return hubs if own is None else min(own, hubs or own)
 
 
 def read_settings(stored: str) -> AccountSettings:

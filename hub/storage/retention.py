@@ -6,6 +6,7 @@ stays with the callers who wait for it.
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from hub.config import Config
 from hub.core.clock import UtcMs
 from hub.core.ids import first_id_at
 from hub.log import get_logger
+from hub.storage.account_retention import ACCOUNT_SWEEPS, own_seconds
 from hub.storage.database import Database
 from hub.storage.retention_rules import RULES, Sweep
 from hub.storage.transaction import Done, Tx
@@ -35,12 +37,13 @@ _SWEEPS = {table: rule for table, rule in RULES.items() if isinstance(rule, Swee
 
 @dataclass(frozen=True, slots=True)
 class SweepSome:
-    """Delete up to `most` rows of a table that are older than `keep_seconds`."""
+    """Delete up to `most` rows of a table that are older than `keep_seconds`: everybody's, or one account's."""
 
     table: str
     keep_seconds: float
     above: int
     most: int
+    account_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,15 @@ def _is_my_turn(tx: Tx) -> bool:
 
 
 def _sweep_one(tx: Tx, command: SweepSome) -> Swept:
-    rule = _SWEEPS[command.table]
+    rule = _SWEEPS[command.table] if command.account_id is None else ACCOUNT_SWEEPS[command.table]
     cutoff: UtcMs = tx.now - round(command.keep_seconds * 1000)
-    values = {"cutoff": cutoff, "cutoff_id": first_id_at(cutoff), "above": command.above, "most": command.most}
+    values = {
+        "cutoff": cutoff,
+        "cutoff_id": first_id_at(cutoff),
+        "above": command.above,
+        "most": command.most,
+        "account_id": command.account_id,
+    }
     page = tx.conn.execute(_statement(rule.found), _used(rule.found, values)).all()
     gone = [row for row in page if not rule.is_by_number or (row.is_old and row.may_go)]
     if gone:
@@ -98,7 +107,7 @@ def _used(sql: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 class Retention:
-    """The background loop: once a minute over all tables."""
+    """The background loop: once a minute over all tables, then over the texts of accounts that keep them for less time."""
 
     name = "retention"
 
@@ -118,15 +127,19 @@ class Retention:
         for table, keep_seconds in self._keep.items():
             if keep_seconds:
                 deleted += await self._sweep_table(table, keep_seconds)
+        for account_id, own in (await self._db.read(own_seconds)).items():
+            for table in ACCOUNT_SWEEPS:
+                if own < (self._keep[table] or math.inf):
+                    deleted += await self._sweep_table(table, own, account_id)
         return deleted
 
-    async def _sweep_table(self, table: str, keep_seconds: float) -> int:
+    async def _sweep_table(self, table: str, keep_seconds: float, account_id: str | None = None) -> int:
         deleted = 0
         above: int | None = 0
         while above is not None:
             started = asyncio.get_running_loop().time()
             swept = await self._db.writer.submit(
-                sweep, SweepSome(table, keep_seconds, above, ROWS_AT_ONCE), "retention"
+                sweep, SweepSome(table, keep_seconds, above, ROWS_AT_ONCE, account_id), "retention"
             )
             deleted += swept.deleted
             above = swept.above
@@ -134,5 +147,5 @@ class Retention:
                 took = asyncio.get_running_loop().time() - started
                 await asyncio.sleep(max(SHORTEST_REST_SECONDS, took * REST_PER_WORK))
         if deleted:
-            log.info("old rows were deleted", table=table, rows=deleted)
+            log.info("old rows were deleted", table=table, rows=deleted, account_id=account_id)
         return deleted

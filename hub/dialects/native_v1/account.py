@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from hub.accounts.account import UpdateAccount, update_accounts
 from hub.accounts.scopes import Scope
-from hub.accounts.settings import AccountSettings, PoolName, Region, Ttl, ZoneName, read_settings
+from hub.accounts.settings import AccountSettings, KeepDays, PoolName, Region, Ttl, ZoneName, read_settings
 from hub.core.quiet import quiet_until
 from hub.devices.sandbox import is_possible
 from hub.dialects.native_v1.fields import (
@@ -49,6 +49,7 @@ class Settings(Model):
         bool, Meta(description="Try again after a failure without a reason. It may send a text twice.")
     ]
     quiet_hours: QuietSpan | None
+    keep_messages_days: KeepDays | None
 
 
 class Effective(Model):
@@ -59,7 +60,12 @@ class Effective(Model):
     max_segments: int
     max_recipients: int
     quiet_until: Annotated[UtcTime | None, Meta(description="It is quiet hours, until then.")]
-    keep_messages_days: Annotated[int, Meta(description="Days this hub keeps a text that has ended; 0 = for ever.")]
+    keep_messages_days: Annotated[
+        int, Meta(description="Days a text is kept that has ended, with its timeline and events; 0 = for ever.")
+    ]
+    most_keep_messages_days: Annotated[
+        int, Meta(description="The most an account can choose: what the hub is configured for; 0 = for ever.")
+    ]
     keep_events_days: Annotated[int, Meta(description="Days this hub keeps events and their deliveries; 0 = for ever.")]
     sandbox_phones: Annotated[int, Meta(description="Most sandbox phones of this hub; 0 = it starts none.")]
 
@@ -87,6 +93,7 @@ class SettingsChange(Request):
     strict_sender: bool | UnsetType = UNSET
     retry_generic: bool | UnsetType = UNSET
     quiet_hours: QuietSpan | UnsetType | None = UNSET
+    keep_messages_days: KeepDays | UnsetType | None = UNSET
 
 
 class AccountChange(Request):
@@ -109,7 +116,8 @@ def _shown(call: Call[NoQuery, None] | Call[NoQuery, AccountChange], row: Accoun
             max_segments=config.max_segments,
             max_recipients=config.max_recipients,
             quiet_until=time_or_none(_quiet_until(settings, call.now)),
-            keep_messages_days=config.keep_messages_days,
+            keep_messages_days=settings.kept_days(config.keep_messages_days),
+            most_keep_messages_days=config.keep_messages_days,
             keep_events_days=config.keep_events_days,
             sandbox_phones=config.sandbox_phones if is_possible() else 0,
         ),
@@ -148,6 +156,7 @@ async def change_account(call: Call[NoQuery, AccountChange]) -> Account:
         account_id=call.account_id,
         name=None if isinstance(body.name, UnsetType) else body.name,
         settings={} if isinstance(body.settings, UnsetType) else named(body.settings),
+        hub_keeps_days=call.services.config.keep_messages_days,
     )
     return _shown(call, await call.write(update_accounts, command))
 

@@ -13,15 +13,22 @@ async def test_quiet_hours_and_the_country_are_set_for_everybody(house: House) -
     await page.get_by_label("Default country").select_option("DE")
     await page.get_by_role("switch", name="Quiet hours").click()
     await page.get_by_label("From").fill("20:30")
+    await page.get_by_label("Texts and conversations").select_option(label="Another number of days…")
+    await page.get_by_label("Days").fill("366")
+    await expect(page.get_by_text("from 1 to 365: this hub keeps nothing longer.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Save")).to_be_disabled()
+    await page.get_by_label("Days").fill("45")
     await house.axe(page)
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved")).to_be_visible()
     account = (await house.hub.api.get("/v1/account")).json()
     assert account["settings"]["quiet_hours"] == {"starts": "20:30", "ends": "08:00"}
     assert account["effective"]["default_region"] == "DE"
+    assert account["settings"]["keep_messages_days"] == 45
     await page.reload()
     await settled(page)
     await expect(page.get_by_label("From")).to_have_value("20:30")
+    await expect(page.get_by_label("Days")).to_have_value("45")
 
 
 async def test_a_person_is_invited_by_a_link_and_comes_in_with_their_role(house: House) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from device_protocol.payloads import SmsDelivered, SmsSent
+from hub.accounts.settings import AccountSettings
 from hub.core.errors import Code
 from hub.core.events import EventType
 from hub.core.ids import parse, render
@@ -26,9 +27,33 @@ async def test_an_account_says_what_holds_for_it_and_for_this_key(api: Api) -> N
     assert (back["name"], back["settings"]["default_region"]) == ("Northgate", None)
 
 
+async def test_texts_are_kept_for_less_time_than_the_hub_keeps_them_never_for_more(api: Api) -> None:
+    hubs = api.services.config.keep_messages_days
+    account = await api.get("/v1/account")
+    assert account["settings"]["keep_messages_days"] is None
+    assert (account["effective"]["keep_messages_days"], account["effective"]["most_keep_messages_days"]) == (hubs, hubs)
+    changed = await api.patch("/v1/account", {"settings": {"keep_messages_days": 30}})
+    assert (changed["settings"]["keep_messages_days"], changed["effective"]["keep_messages_days"]) == (30, 30)
+    answer = await api.http.patch("/v1/account", json={"settings": {"keep_messages_days": hubs + 1}})
+    (error,) = problem(answer, Code.VALIDATION)["errors"]
+    assert error["field"] == "settings.keep_messages_days"
+    assert f"1 to {hubs}" in error["message"]
+    assert (await api.get("/v1/account"))["settings"]["keep_messages_days"] == 30
+    back = await api.patch("/v1/account", {"settings": {"keep_messages_days": None}})
+    assert back["effective"]["keep_messages_days"] == hubs
+
+
+@pytest.mark.parametrize(
+    ("own", "hubs", "kept"), [(None, 0, 0), (None, 365, 365), (30, 0, 30), (30, 365, 30), (400, 365, 365)]
+)
+def test_the_shorter_time_holds(own: int | None, hubs: int, kept: int) -> None:
+    assert AccountSettings(keep_messages_days=own).kept_days(hubs) == kept
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"settings": {"keep_messages_days": 0}}, "settings.keep_messages_days"),
         ({"settings": {"default_region": "ZZ"}}, "settings.default_region"),
         ({"settings": {"time_zone": "Mars"}}, "settings.time_zone"),
         ({"settings": {"default_ttl_seconds": 1}}, "settings.default_ttl_seconds"),

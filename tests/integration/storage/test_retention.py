@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from hub.config import Config
 from hub.core.ids import first_id_at
+from hub.storage.account_retention import ACCOUNT_SWEEPS
 from hub.storage.connect import open_engine
 from hub.storage.database import Database
 from hub.storage.retention import ADVISORY_LOCK, Retention, SweepSome, Swept, sweep
@@ -44,7 +45,7 @@ def test_every_table_has_a_rule() -> None:
 
 async def test_old_rows_of_every_table_go_and_young_ones_stay(db: Database) -> None:
     for table in METADATA.sorted_tables:
-        ended = {"state": 2} if table.name == "wh_delivery" else {}
+        ended = {"wh_delivery": {"state": 2}, "account": {"settings": "{}"}}.get(table.name, {})
         _store(db, table.name, row_at(table, OLD, 1, **ended), row_at(table, START_MS, 2, **ended))
     await Retention(db, Config()).sweep_all()
     kept = db.read_now(rows.count)
@@ -109,7 +110,7 @@ async def test_an_event_whose_delivery_has_not_ended_stays_and_stops_nobody(
 
 async def test_endpoints_stay_until_they_are_deleted_and_have_nothing_left(db: Database) -> None:
     endpoints, deliveries = METADATA.tables["wh_endpoint"], METADATA.tables["wh_delivery"]
-    _store(db, "account", row_at(METADATA.tables["account"], OLD, 1, id="a"))
+    _store(db, "account", row_at(METADATA.tables["account"], OLD, 1, id="a", settings="{}"))
     _store(
         db,
         "wh_endpoint",
@@ -143,6 +144,45 @@ async def test_zero_days_keeps_for_ever(db: Database) -> None:
     assert len(db.read_now(all_of, "message", "id")) == 1
 
 
+async def test_an_accounts_own_time_ends_its_texts_earlier_and_nobody_elses(db: Database) -> None:
+    tables, young = METADATA.tables, START_MS - 10 * DAY_SECONDS * 1000
+    for account, days in (("short", 7), ("long", None), ("longer than the hub", 800)):
+        settings = f'{{"keep_messages_days": {days}}}' if days else "{}"
+        _store(db, "account", row_at(tables["account"], OLD, 1, id=account, settings=settings))
+        if account == "longer than the hub":
+            continue
+        kept = {"account_id": account, "batch_id": None, "conversation_id": account}
+        old = {f"old of {account}": young, f"open of {account}": young, f"new of {account}": START_MS}
+        for n, (name, at) in enumerate(old.items(), start=1):
+            id_ = first_id_at(at + n + (10 if account == "long" else 0))
+            final = None if name.startswith("open") else at
+            _store(db, "message", row_at(tables["message"], at, n, id=id_, direction="mt", final_at=final, **kept))
+            seq = n + (10 if account == "long" else 0)
+            told = {"account_id": account, "message_id": id_}
+            _store(db, "timeline", row_at(tables["timeline"], at, seq, **told, kind=name))
+            _store(db, "wh_event", row_at(tables["wh_event"], at, seq, **told, id=name))
+            _store(db, "wh_delivery", row_at(tables["wh_delivery"], at, seq, event_seq=seq, state=2))
+    _store(db, "message", row_at(tables["message"], OLD, 1, account_id="longer than the hub", batch_id=None))
+    assert await Retention(db, Config()).sweep_all() == 2
+    left = ["new of long", "new of short", "old of long", "open of long", "open of short"]
+    assert db.read_now(all_of, "wh_event", "id") == left
+    assert db.read_now(all_of, "timeline", "kind") == left
+    assert db.read_now(all_of, "message", "account_id") == ["long", "long", "long", "short", "short"]
+    assert len(db.read_now(all_of, "wh_delivery", "id")) == 5
+
+
+async def test_an_event_that_is_still_to_be_told_outlives_its_text(db: Database) -> None:
+    tables, young = METADATA.tables, START_MS - 10 * DAY_SECONDS * 1000
+    _store(db, "account", row_at(tables["account"], OLD, 1, id="a", settings='{"keep_messages_days": 7}'))
+    _store(db, "message", row_at(tables["message"], young, 1, account_id="a", batch_id=None))
+    (id_,) = db.read_now(all_of, "message", "id")
+    _store(db, "wh_event", row_at(tables["wh_event"], young, 1, account_id="a", message_id=id_))
+    _store(db, "wh_delivery", row_at(tables["wh_delivery"], young, 1, event_seq=1, state=1))
+    await Retention(db, Config()).sweep_all()
+    assert not db.read_now(all_of, "message", "id")
+    assert db.read_now(all_of, "wh_event", "seq") == [1]
+
+
 @pytest.mark.postgresql
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_one_process_sweeps_at_a_time(db: Database, database_url: str) -> None:
@@ -163,6 +203,15 @@ def test_a_sweep_reads_no_table_whole(db: Database, table: str) -> None:
     for statement in (rule.found, *rule.before, *rule.after):
         plan = db.read_now(_plan, statement)
         assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], plan
+
+
+@pytest.mark.parametrize("table", ACCOUNT_SWEEPS)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_accounts_sweep_reads_no_table_whole(db: Database, table: str) -> None:
+    rule = ACCOUNT_SWEEPS[table]
+    for statement in (rule.found, *rule.before, *rule.after):
+        plan = db.read_now(_plan, statement)
+        assert not [step for step in plan if step.startswith("SCAN")], plan
 
 
 def _plan(conn: Any, statement: str) -> list[str]:

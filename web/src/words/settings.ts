@@ -42,7 +42,12 @@ export const SETTINGS = {
   keptTexts: "Texts and conversations",
   keptEvents: "Events and webhook deliveries",
   days: (n: number) => (n === 0 ? "for ever" : n === 1 ? "1 day" : `${n} days`),
-  retentionMore: "Set where the hub runs, with HUB_KEEP_MESSAGES_DAYS and HUB_KEEP_EVENTS_DAYS.",
+  keepHub: (days: string) => `As the hub is set (${days})`,
+  keepOwn: "Another number of days…",
+  keepDays: "Days",
+  keepHint: "Counted from when a text came or was sent. Its timeline and events go with it, and nothing brings them back.",
+  keepWrong: (most: number) => (most === 0 ? "Give a whole number of days, from 1." : `Give a whole number of days, from 1 to ${most}: this hub keeps nothing longer.`),
+  keepMore: "Events that belong to no text, and the tries of webhooks, are kept as the hub is set.",
   readOnly: "Only an admin changes this.",
   // people
   peopleAbout: "Who may use this dashboard, and which SIMs they see.",
