@@ -11,7 +11,6 @@ from hub.core.clock import rfc3339
 from hub.core.ids import BadId, from_smsgate21, time_of, to_smsgate21
 from hub.dialects.smsgate import words
 from hub.dialects.smsgate.names import Names
-from hub.storage.messages_search import find_message
 from hub.storage.smsgate_messages import (
     Listing,
     ParentRow,
@@ -41,10 +40,8 @@ def _parent_of_text(conn: Connection, account_id: str, shown_id: str) -> ParentR
 
 def _any_text(conn: Connection, account_id: str, shown_id: str) -> tuple[ParentRow, list[Part]] | None:
     message_id = _text_id(shown_id)
-    found = None if message_id is None else find_message(conn, account_id, message_id)
-    if found is None or found.row.direction != "mt":
-        return None
-    return _alone(account_id, Part(found.row.peer, found.row, found.row.device_id))
+    part = None if message_id is None else texts_by_id(conn, account_id, [message_id]).get(message_id)
+    return None if part is None or part.row.direction != "mt" else _alone(account_id, part)
 
 
 def _alone(account_id: str, part: Part) -> tuple[ParentRow, list[Part]]:
