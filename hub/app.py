@@ -33,6 +33,7 @@ from hub.live import Hint, Live
 from hub.log import get_logger
 from hub.messages.loops import message_loops
 from hub.messages.replies import Replies
+from hub.metrics import EVENT_COUNTERS
 from hub.phones.sessions import Sessions
 from hub.registry import dialects, phone_transports, refuse_double_claims
 from hub.sandbox import SandboxPhones
@@ -121,6 +122,8 @@ def _connect_effects(services: Services) -> None:
     live = services.live
 
     def published(effect: Publish) -> None:
+        for event in effect.types:
+            EVENT_COUNTERS[event].inc()
         if effect.event_ids:
             live.publish(effect.account_id, Hint("event", effect.event_ids[-1]))
 

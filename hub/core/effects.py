@@ -46,6 +46,8 @@ class Publish(msgspec.Struct, frozen=True, tag=True):
 
     account_id: str
     event_ids: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    """What they are, for who counts them; other processes are not told."""
 
 
 class LiveHint(msgspec.Struct, frozen=True, tag=True):

@@ -47,10 +47,13 @@ def publish(tx: Tx, events: Sequence[NewEvent]) -> tuple[Effect, ...]:
         return ()
     deliveries = stored.insert_events(tx, [_row(event, tx.now) for event in events])
     deliveries += _publish_to_targets(tx, events)
-    told: dict[str, list[str]] = {}
+    told: dict[str, list[NewEvent]] = {}
     for event in events:
-        told.setdefault(event.account_id, []).append(event.id)
-    effects: list[Effect] = [Publish(account_id, tuple(ids)) for account_id, ids in told.items()]
+        told.setdefault(event.account_id, []).append(event)
+    effects: list[Effect] = [
+        Publish(account_id, tuple(event.id for event in its), tuple(event.type.value for event in its))
+        for account_id, its in told.items()
+    ]
     if deliveries:
         effects.append(WakeDelivery())
     return tuple(effects)

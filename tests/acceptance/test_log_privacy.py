@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import httpx
 import pytest
+from twilio.request_validator import RequestValidator
 
 from android_emulator.air import MemoryAir
 from android_emulator.phone import EmulatedPhone
@@ -20,7 +22,7 @@ OUTBOUND, INBOUND = "Your parcel waits behind the blue door", "Is the zebra stil
 TRACE = "trace-of-the-parcel"
 
 
-async def test_the_log_of_a_busy_hub_holds_nothing_private(tmp_path: Path) -> None:
+async def test_T17_T19_the_log_of_a_busy_hub_holds_nothing_private(tmp_path: Path) -> None:
     async with world(tmp_path, HUB_LOG_LEVEL="debug") as here:
         token, phone = await enrol_another(here, tmp_path)
         secrets = {"key": here.hub.key, "webhook secret": here.customer.secret, "enrolment token": token}
@@ -30,6 +32,7 @@ async def test_the_log_of_a_busy_hub_holds_nothing_private(tmp_path: Path) -> No
             secrets |= {f"device secret of {one.device_id}": enrolment.secret}
             secrets |= {f"nonce of {one.device_id}": enrolment.nonce or ""}
         await traffic(here)
+        secrets["gateway token"] = await a_carriers_posts(here)
         await errors(here, phone, token)
         await phone.switch_off()
         here.hub.stop()
@@ -75,6 +78,21 @@ async def traffic(here: World) -> None:
         return bool(here.customer.events("sms:sent"))
 
     await eventually("the customer's server is told of the text", told)
+
+
+async def a_carriers_posts(here: World) -> str:
+    """A text that a carrier posts into a gateway, once forged and once genuine; the gateway's token."""
+    made = (await here.hub.api.post("/v1/gateways", json={"name": "FrontDesk"})).json()
+    token: str = made["auth_token"]
+    url = here.hub.url + "/sms/FrontDesk/generic"
+    fields = {"MessageSid": "SM" + "1f" * 16, "From": CUSTOMER, "To": SECOND, "Body": INBOUND}
+    async with httpx.AsyncClient() as carrier:
+        for signature, status in (("forged", 403), (RequestValidator(token).compute_signature(url, fields), 200)):
+            answer = await carrier.post(url, data=fields, headers={"X-Twilio-Signature": signature})
+            assert answer.status_code == status, answer.text
+        refused = await carrier.post(made["info"]["provider_url"], data=fields, auth=("AC" + "0" * 32, token))
+        assert refused.status_code == 401
+    return token
 
 
 async def errors(here: World, phone: EmulatedPhone, token: str) -> None:

@@ -17,6 +17,7 @@ from hub.core.clock import rfc3339
 from hub.dialects.twilio import DIALECT
 from hub.dialects.twilio.resources import account_resource
 from hub.storage.schema.devices import Device
+from hub.storage.schema.gateways import Gateway as StoredGateway
 from hub.storage.schema.messages import Message
 from tests.integration.api.hub_api import Api
 from tests.integration.messages.world import STRANGER
@@ -235,6 +236,18 @@ async def test_T18_bodies_and_rates_have_limits(door: Door) -> None:
     limited = [await door.http.get(f"/2010-04-01/Accounts/{SID}.json", auth=(SID, TOKEN)) for _ in range(5)][-1]
     error(limited, 20429, 429)
     assert int(limited.headers["retry-after"]) >= 1
+
+
+async def test_T17_a_token_is_shown_once_and_stored_encrypted(door: Door) -> None:
+    (gateway,) = (await door.api.get("/v1/gateways"))["items"]
+    shown = await door.api.http.get(f"/v1/gateways/{gateway['id']}")
+    changed = await door.api.http.patch(f"/v1/gateways/{gateway['id']}", json={"sender": OURS})
+    listed = await door.api.http.get("/v1/gateways")
+    for answer in (shown, changed, listed, await door.send()):
+        assert answer.is_success
+        assert TOKEN not in answer.text
+    (row,) = door.api.world.rows(StoredGateway)
+    assert not [name for name, value in row.items() if TOKEN in str(value)]
 
 
 async def test_a_token_is_replaced_with_an_overlap(door: Door) -> None:

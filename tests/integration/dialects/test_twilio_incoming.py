@@ -3,9 +3,10 @@
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from twilio.request_validator import RequestValidator
 
 from hub.core.clock import rfc3339
-from hub.core.ids import render
+from hub.core.ids import from_hex30, render
 from hub.core.status import MOVES, UNBOUND, Status
 from hub.dialects import agile
 from hub.dialects.twilio import DIALECT
@@ -260,7 +261,7 @@ async def test_T15_a_status_makes_every_move_of_the_table_and_no_other(carrier: 
         assert await carrier.state(message_id) == (told if may_move else before), (before, told)
 
 
-async def test_T15_delivered_then_queued_stays_delivered_and_is_on_the_timeline(carrier: Carrier) -> None:
+async def test_T10_T15_delivered_then_queued_stays_delivered_and_each_report_is_on_record(carrier: Carrier) -> None:
     message_id = await carrier.sent()
     for told in ("sent", "delivered", "queued"):
         taken(await carrier.told(message_id, told))
@@ -285,6 +286,41 @@ async def test_T14_a_status_posted_again_has_one_effect(carrier: Carrier) -> Non
     assert counted("status", "not_applied") == late + 2
     (row,) = carrier.stored()
     assert (row["state"], row["reason"], row["error_code"]) == ("failed", "carrier_reject", "30007")
+
+
+async def test_T6_T21_every_end_of_a_text_is_told_once_in_twilios_words(carrier: Carrier) -> None:
+    api = carrier.api
+    (gateway,) = (await api.get("/v1/gateways"))["items"]
+    await api.patch(f"/v1/gateways/{gateway['id']}", {"status_url": "http://127.0.0.1:9/status"})
+    (number,) = [line["number"] for line in api.world.rows(Line)]
+    ends = ("delivered", "undelivered", "failed", "canceled")
+    for end in ends:
+        login = (gateway["account_sid"], TOKEN)
+        sent = await carrier.http.post(f"{TEXTS}/send", data={"To": PEER, "From": number, "Body": end}, auth=login)
+        sid = sent.json()["sid"]
+        message_id = from_hex30(sid[4:])
+        if end == "canceled":
+            uri = sent.json()["uri"]
+            assert (await carrier.http.post(uri, data={"Status": "canceled"}, auth=login)).json()["status"] == end
+        else:
+            api.world.change(Message, message_id, state="dispatched", submission=1, due_at=1 << 50)
+            for told in ("sent", end, end):
+                taken(await carrier.told(message_id, told, ErrorCode="30005"))
+        posts = await told_of(api, message_id)
+        expected = ["queued", end] if end == "canceled" else ["queued", "sent", end]
+        assert [post["MessageStatus"] for post in posts] == expected
+        for post in posts:
+            assert (post["MessageSid"], post["SmsSid"], post["SmsStatus"]) == (sid, sid, post["MessageStatus"])
+            assert (post["From"], post["To"], post["AccountSid"]) == (number, PEER, gateway["account_sid"])
+        assert ("ErrorCode" in posts[-1]) == (end in ("undelivered", "failed"))
+        assert (re.fullmatch(r"\d{10}", posts[-1].get("RawDlrDoneDate", "")) is not None) == (end == "delivered")
+
+
+async def told_of(api: Api, message_id: str) -> list[dict[str, str]]:
+    """The forms that the gateway's platform is posted about a text, oldest first."""
+    items = (await api.get("/v1/deliveries", message_id=render("message", message_id)))["items"]
+    bodies = [(await api.get(f"/v1/deliveries/{item['id']}"))["body"] for item in reversed(items)]
+    return [dict(parse_qsl(body, keep_blank_values=True)) for body in bodies]
 
 
 BAD_STATUSES: list[tuple[dict[str, str], int]] = [
