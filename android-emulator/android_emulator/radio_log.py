@@ -106,11 +106,17 @@ def _aired(segment: Segment, at: int) -> Aired:
     return Aired(segment.sender, segment.recipient, segment.text, segment.segment, segment.segments, at)
 
 
-def _bell(*numbers: signal.Signals) -> socket.socket:
-    """A socket that becomes readable at any of these signals."""
+def bell(*numbers: signal.Signals) -> socket.socket:
+    """A socket that becomes readable at any of these signals.
+
+    The bytes are written by the interpreter's own C handler (`signal.set_wakeup_fd`). A handler in Python runs between two
+    instructions, so a signal that came after the last of them and before `select` would ring only when something else woke it.
+    """
     listening, ringing = socket.socketpair()
+    ringing.setblocking(False)
     for number in numbers:
-        signal.signal(number, lambda *_: ringing.send(b"!") and None)
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(ringing.detach())
     return listening
 
 
@@ -120,13 +126,13 @@ def main() -> None:
     parser.add_argument("socket", type=Path, help="Unix socket that phones connect to")
     parser.add_argument("--while-stdin", action="store_true", help="stop when standard input ends")
     arguments = parser.parse_args()
-    stops: list[socket.socket | int] = [_bell(signal.SIGTERM)]
+    stops: list[socket.socket | int]
     if arguments.while_stdin:
         # Ctrl-C reaches this process too, before the phone that started it is done.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        stops.append(sys.stdin.fileno())
+        stops = [bell(signal.SIGTERM), sys.stdin.fileno()]
     else:
-        stops.append(_bell(signal.SIGINT))
+        stops = [bell(signal.SIGTERM, signal.SIGINT)]
     log = RadioLog(arguments.file, arguments.socket, stops)
     print("ready", flush=True)
     log.run()

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from android_emulator.air import Segment, SocketAir, read_log
-from android_emulator.radio_log import RadioLog
+from android_emulator.radio_log import RadioLog, bell
 
 pytestmark = pytest.mark.anyio
 
@@ -116,6 +116,23 @@ def test_what_was_given_before_the_stop_is_written_and_on_disk_before_it_is_conf
     assert phone.recv(1000) == b"ok\n" * 20
     for end in (phone, ringing, stop):
         end.close()
+
+
+def test_a_signal_rings_whatever_the_interpreter_is_doing() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with bell(signal.SIGUSR1) as ring:
+        fd = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(fd)
+        try:
+            # Stands for a handler whose turn has not come: the interpreter is on its way into `select`.
+            signal.signal(signal.SIGUSR1, lambda *_: None)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            readable, _, _ = select.select([ring], [], [], 0)
+            assert readable == [ring]
+        finally:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGUSR1, before)
+            os.close(fd)
 
 
 def test_a_torn_last_line_was_never_confirmed(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ export class OpenThread {
   consent = $state.raw<Schema["Consent"] | null>(null);
   #known = $state.raw<ReadonlyMap<string, Known>>(new Map());
   messages = $derived(inOrder(this.#known));
+  #consentAsked = 0;
   #ends: (() => void)[] = [];
   #isClosed = false;
 
@@ -86,7 +87,17 @@ export class OpenThread {
   async loadConsent(): Promise<void> {
     const peer = this.thread?.peer;
     if (!peer) return;
-    this.consent = await api.post<Schema["Consent"]>("/v1/optouts/read", { peer }).catch(() => null);
+    const asked = ++this.#consentAsked;
+    const consent = await api.post<Schema["Consent"]>("/v1/optouts/read", { peer }).catch(() => null);
+    // A slower answer to an older question is not the newest truth.
+    if (asked === this.#consentAsked) this.consent = consent;
+  }
+
+  /** The thread as it is now; who may be texted is read again whenever it says that this has changed. */
+  #become(thread: Thread): void {
+    const hadOptedOut = this.thread?.opted_out_at;
+    this.thread = thread;
+    if (hadOptedOut !== thread.opted_out_at) void this.loadConsent();
   }
 
   /** The page before what is shown. */
@@ -142,7 +153,7 @@ export class OpenThread {
       const told = nextTold();
       const thread = await api.get<Thread>(`/v1/threads/${this.id}`);
       if (this.#isClosed) return;
-      this.thread = thread;
+      this.#become(thread);
       const last = this.messages.at(-1);
       if (this.hasNewer || !last) return;
       const page = await this.#page({ limit: 200 });
@@ -178,9 +189,7 @@ export class OpenThread {
 
   #tellThread(thread: Thread): void {
     if (thread.peer !== this.thread?.peer) return;
-    const hadOptedOut = this.thread.opted_out_at;
-    this.thread = thread;
-    if (hadOptedOut !== thread.opted_out_at) void this.loadConsent();
+    this.#become(thread);
     // A text that came in is named by its conversation only: read what is new at the end.
     if (!this.hasNewer && thread.last_message && !this.#known.has(thread.last_message.id)) void this.#readEnd();
     else if (thread.last_message && this.#known.has(thread.last_message.id)) this.#known = absorb(this.#known, [thread.last_message], nextTold());
@@ -203,7 +212,7 @@ export class OpenThread {
   /** Change flags; the list follows. */
   async flag(change: Schema["ThreadChange"]): Promise<void> {
     const after = await api.patch<Thread>(`/v1/threads/${this.id}`, change);
-    if (!this.#isClosed) this.thread = after;
+    if (!this.#isClosed) this.#become(after);
     place(after);
   }
 
