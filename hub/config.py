@@ -10,6 +10,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -166,6 +167,18 @@ class Config:
         "",
         group="E-mail",
     )
+    smtp_listen: str = setting(
+        "`address:port` to take mails at by SMTP, e.g. `0.0.0.0:25`; needs the extra `smtp`. Empty: mails come by HTTP only.",
+        "",
+        group="E-mail",
+    )
+    smtp_certificate: Path | None = setting(
+        "Certificate chain (PEM) for STARTTLS at that address. Empty: the one of `HUB_TLS_CERTIFICATE`, or none.",
+        None,
+        group="E-mail",
+    )
+    smtp_key: Path | None = setting("Its private key (PEM).", None, group="E-mail")
+    mail_max_bytes: int = setting("Largest mail that is taken, by SMTP or HTTP.", 5 << 20, group="E-mail")
     mail_brand: str = setting("The sender's name in mails.", "Handset Hub", group="E-mail")
 
     writer_queue: int = setting(
@@ -317,8 +330,24 @@ def _check_mail(config: Config) -> None:
         raise ConfigurationError(f"HUB_MAIL_DOMAIN is {config.mail_domain!r}: give a domain such as sms.example.org.")
     if not 1 <= config.smtp_port <= 65535:
         raise ConfigurationError(f"HUB_SMTP_PORT is {config.smtp_port}: use 1 to 65535.")
+    if bool(config.smtp_certificate) != bool(config.smtp_key):
+        raise ConfigurationError("Set HUB_SMTP_CERTIFICATE and HUB_SMTP_KEY, both or neither.")
+    if config.smtp_listen:
+        _check_listener(config)
     if config.smtp_password and config.smtp_tls == "off" and config.smtp_host not in LOOPBACK:
         raise ConfigurationError("HUB_SMTP_TLS is off: HUB_SMTP_PASSWORD would cross the network in the clear.")
+
+
+def _check_listener(config: Config) -> None:
+    _, _, port = config.smtp_listen.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError(f"HUB_SMTP_LISTEN is {config.smtp_listen!r}: give address:port, such as 0.0.0.0:25.")
+    if not config.mail_domain:
+        raise ConfigurationError(
+            "HUB_SMTP_LISTEN is set: set HUB_MAIL_DOMAIN too, the domain whose mail is taken there."
+        )
+    if find_spec("aiosmtpd") is None:
+        raise ConfigurationError("HUB_SMTP_LISTEN needs aiosmtpd: install it with pip install 'handset-hub[smtp]'.")
 
 
 def as_markdown() -> str:

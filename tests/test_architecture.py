@@ -21,6 +21,7 @@ ROWS = {
     "hub.contacts": 3,
     "hub.devices": 3,
     "hub.gateways": 3,
+    "hub.mail": 3,
     "hub.messages": 3,
     "hub.webhooks": 3,
     "hub.live": 3,

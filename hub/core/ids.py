@@ -39,6 +39,7 @@ Kind = Literal[
     "contact",
     "snippet",
     "gateway",
+    "mailbox",
 ]
 
 PREFIXES: Mapping[Kind, str] = MappingProxyType(
@@ -61,6 +62,7 @@ PREFIXES: Mapping[Kind, str] = MappingProxyType(
         "contact": "ctc",
         "snippet": "snp",
         "gateway": "gtw",
+        "mailbox": "mbx",
     }
 )
 

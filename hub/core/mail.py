@@ -75,6 +75,19 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", sanitise(text)).strip()
 
 
+def is_allowed(address: str, allowed: Sequence[str]) -> bool:
+    """Whether a sender is among those: whole addresses, and `@example.org` for everybody there. Case does not matter."""
+    lower = address.lower()
+    return any(lower == one.lower() or (one.startswith("@") and lower.endswith(one.lower())) for one in allowed)
+
+
+def sender_pattern(text: str) -> str | None:
+    """An entry of a list of senders as it is kept: an address, or `@` and a domain. None for anything else."""
+    if text.startswith("@"):
+        return text.lower() if is_domain(text[1:]) else None
+    return mail_address(text)
+
+
 # --- the hub's own addresses -----------------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +117,11 @@ def mailbox_id_of(local: str) -> str | None:
     """The mailbox that a local part names, whether or not its mark is right (`is_mailbox_local`)."""
     match = _MAILBOX.fullmatch(local.lower())
     return None if match is None else _id(_unbase32(match[1])[:_ID_BYTES])
+
+
+def international(number: str) -> str:
+    """The number that stands after the `+` of an address: the plus is its own, so that it is never taken for another country's."""
+    return "+" + number.lstrip("+")
 
 
 def is_mailbox_local(keys: Sequence[bytes], local: str, version: int) -> bool:

@@ -21,6 +21,7 @@ MADE_FROM_TIME = (
     "gateway",
     "hub_user",
     "line",
+    "mailbox",
     "message",
     "snippet",
     "sign_in",

@@ -91,6 +91,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "account": Kept("one row per customer"),
         "gateway": Kept("one row per gateway; a deleted one still signs what its texts are told with"),
         "inbound_rule": Kept("one row per number that has a rule"),
+        "mailbox": Kept("a handful per account"),
         "basic_login": Kept("one row per login; deleting a login deletes its row"),
         "api_key": Kept("one row per key: a revoked key still explains what was done with it"),
         "smsgate_settings": Kept("one row per account that set something"),

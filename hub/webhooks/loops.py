@@ -23,7 +23,7 @@ from hub.webhooks.targets import Guard
 from hub.webhooks.transports import Transports
 from hub.webhooks.tries import OnTexts
 
-REPLY_PURPOSE = "mail-addresses"
+ADDRESS_PURPOSE = "mail-addresses"
 """What the key is derived for that marks the hub's own mail addresses."""
 
 
@@ -82,7 +82,7 @@ def _mailer(config: Config) -> Mailer | None:
 
 def mail_identity(config: Config, box: SecretBox) -> MailIdentity:
     """Who the hub is when it writes mails. They can be answered only where mail for its domain reaches it."""
-    key = box.derive(REPLY_PURPOSE) if config.mail_domain else None
+    key = box.derive(ADDRESS_PURPOSE) if config.mail_domain else None
     return MailIdentity(config.mail_host, config.mail_brand, key)
 
 

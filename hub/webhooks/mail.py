@@ -8,9 +8,10 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Any, cast
 
 from hub.core.mail import MAILTO, Thread, one_line, reply_local
 from hub.core.ports import EndpointView, EventView, Mail, RenderedRequest, TellsByMail, WebhookFormat
@@ -20,6 +21,11 @@ from hub.webhooks.formats.mail import PlainMail
 REPLIES, NO_REPLIES = "replies", "off"
 """The setting of a mail webhook that says whether its mails may be answered; anything but `off` says yes."""
 LONGEST_SUBJECT = 200
+_HEADERS = HeaderRegistry()
+for _name in ("in-reply-to", "references"):
+    # Else `email` takes them for prose, and encodes what does not fit a line: no mail program finds its thread then.
+    _HEADERS.map_to_type(_name, cast(Any, MessageIDHeader))
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 _GENERAL = PlainMail()
 
 
@@ -39,7 +45,7 @@ def compose(identity: MailIdentity, form: WebhookFormat, view: EndpointView, eve
     mail = words.mail(view, event)
     to = view.url.removeprefix(MAILTO)
     thread = _thread(identity, view, mail)
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     sender = f"{mail.mailbox}@{identity.domain}"
     message["From"] = Address(one_line(identity.brand), addr_spec=sender)
     message["To"] = Address(addr_spec=to)

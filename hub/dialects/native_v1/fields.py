@@ -41,6 +41,7 @@ UserId = Annotated[str, _id("user", "A person who uses the dashboard.")]
 ContactId = Annotated[str, _id("contact", "A contact.")]
 SnippetId = Annotated[str, _id("snippet", "A text that is sent often.")]
 GatewayId = Annotated[str, _id("gateway", "A gateway: an account SID and a token.")]
+MailboxId = Annotated[str, _id("mailbox", "An address whose mails go out as texts.")]
 AccountId = Annotated[str, _id("account", "An account.")]
 
 UtcTime = Annotated[

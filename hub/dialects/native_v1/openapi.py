@@ -36,6 +36,7 @@ TAGS = {
     "senders": "Which line a text would leave by.",
     "contacts": "Names, notes and tags for numbers.",
     "snippets": "Texts that are sent often.",
+    "mailboxes": "Addresses whose mails go out as texts.",
     "optouts": "Numbers that asked to hear no more.",
     "inbox": "Wait for the next text that matches.",
     "devices": "Phones.",

@@ -2,7 +2,18 @@
 
 from sqlmodel import SQLModel
 
-from hub.storage.schema import accounts, contacts, credits, devices, gateways, messages, smsgate, users, webhooks
+from hub.storage.schema import (
+    accounts,
+    contacts,
+    credits,
+    devices,
+    gateways,
+    mailboxes,
+    messages,
+    smsgate,
+    users,
+    webhooks,
+)
 
 METADATA = SQLModel.metadata
 
@@ -13,6 +24,7 @@ __all__ = [
     "credits",
     "devices",
     "gateways",
+    "mailboxes",
     "messages",
     "smsgate",
     "users",

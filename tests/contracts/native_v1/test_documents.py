@@ -19,7 +19,7 @@ from hub.dialects.native_v1.table import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "api-v1.md").read_text(encoding="utf-8")
-ROW = re.compile(r"^\| `(GET|POST|PATCH|DELETE) (/v1/\S+)` \| .+ \| (`[a-z:]+`|any key) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `(GET|POST|PUT|PATCH|DELETE) (/v1/\S+)` \| .+ \| (`[a-z:]+`|any key) \|$", re.MULTILINE)
 FREE_FORM = {"metadata", "data", "permissions", "headers", "request_headers", "response_headers", "settings"}
 """Fields whose names are the customer's, the network's, or a format's."""
 

@@ -40,8 +40,11 @@ from hub.storage.transaction import Done, Tx
 from hub.webhooks.client import HttpClient
 from hub.webhooks.formats import formats_with
 from hub.webhooks.front import Webhooks
+from hub.webhooks.loops import mail_identity
+from hub.webhooks.mailer import Mailer, MailServer
 from hub.webhooks.resolver import Resolver
 from hub.webhooks.targets import Guard
+from hub.webhooks.transports import Transports
 from tests.fakes import FakeClock
 from tests.integration.messages.world import ACCOUNT, STRANGER, World
 from tests.openapi_check import CheckedTransport
@@ -66,7 +69,9 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
     effects.on(Publish, lambda effect: live.publish(effect.account_id, Hint("event", effect.event_ids[-1])))
     effects.on(LiveHint, lambda effect: live.publish(effect.account_id, Hint(effect.kind, effect.id)))
     forms = formats_with(*(form for dialect in dialects() for form in dialect.webhook_formats))
-    webhooks = Webhooks(db, clock, ids, box, forms, HttpClient(guard, Resolver(guard, threads=1)))
+    http = HttpClient(guard, Resolver(guard, threads=1))
+    client = Transports(http, Mailer(MailServer(config.smtp_host)) if config.smtp_host else None)
+    webhooks = Webhooks(db, clock, ids, box, forms, client, identity=mail_identity(config, box))
     return Services(
         config=config,
         clock=clock,

@@ -26,6 +26,7 @@ SMALLEST_BODY: dict[str, Any] = {
     "change_webhook": {"state": "paused"},
     "change_key": {"name": "mine now"},
     "change_gateway": {"sender": "mine now"},
+    "change_mailbox": {"name": "mine now"},
     "change_user": {"name": "mine now", "role": "read_only", "is_disabled": True},
     "set_forwarding": {"way": "webhook", "url": "http://127.0.0.1:9/mine"},
     "confirm_line": {"is_same_as": None},
@@ -57,6 +58,9 @@ async def things_of_everybody(api: Api) -> dict[str, str]:
         "login_id": (await api.post("/v1/logins", {"username": "private-login"}))["info"]["id"],
         "contact_id": (await api.post("/v1/contacts", {"name": "private person"}))["id"],
         "snippet_id": (await api.post("/v1/snippets", {"name": "private", "text": "private words"}))["id"],
+        "mailbox_id": (
+            await api.post("/v1/mailboxes", {"name": "private", "allowed_senders": ["private@example.org"]})
+        )["info"]["id"],
         "gateway_id": (await api.post("/v1/gateways", {"name": "Private"}))["info"]["id"],
         "key_id": (await api.get("/v1/account"))["key_id"],
         "user_id": (await api.post("/v1/users", {"username": "private", "name": "private person", "role": "admin"}))[

@@ -62,6 +62,9 @@ def test_no_text_reaches_a_header_that_is_not_its_own(sender: str, text: str, br
     assert sorted(message.keys()) == sorted(HEADERS)
     assert [one.addr_spec for one in message["From"].addresses] == ["smsin@sms.example.org"]
     assert [one.addr_spec for one in message["To"].addresses] == ["shop@example.org"]
+    thread = reply_local(b"k" * 32, Thread(ID, ID)).encode()
+    assert b"\r\nReferences: <" + thread + b"@sms.example.org>\r\n" in raw  # as mail programs look for it, not encoded
+    assert b"\r\nMessage-ID: <" + ID.encode() + b"." + thread + b"@sms.example.org>\r\n" in raw
     assert raw == composed(sender, text, brand, form)
 
 

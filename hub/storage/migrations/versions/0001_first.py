@@ -1113,6 +1113,27 @@ def _line() -> None:
     op.create_index("line_number", "line", ["account_id", "number"], unique=False)
 
 
+def _mailbox() -> None:
+    op.create_table(
+        "mailbox",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("allowed_senders", TEXT, nullable=False),
+        sa.Column("line_id", TEXT, nullable=True),
+        sa.Column("has_subject", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("mailbox_account", "mailbox", ["account_id", "id"], unique=False)
+
+
 def _wh_endpoint() -> None:
     op.create_table(
         "wh_endpoint",
@@ -1232,6 +1253,7 @@ CREATE = (
     _gateway,
     _hub_user,
     _line,
+    _mailbox,
     _wh_endpoint,
     _sign_in,
 )
