@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -10,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import httpx
 import pytest
 
 from hub.core.errors import Code, HubError
@@ -161,30 +164,21 @@ async def test_G7_every_text_arrives_as_it_was(sqlite_url: str, text: str) -> No
         assert dict(parse_qsl(receiver.posts[0].body.decode("ascii"), keep_blank_values=True))["text"] == text
 
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "adapters" / "dialect-agile.md"
 SERVERS = {
-    "php": (
-        "serve.php",
-        "<?php file_put_contents(__DIR__.'/got.jsonl', json_encode($_POST).\"\\n\", FILE_APPEND); echo '+OK';",
-        ["php", "-S", "127.0.0.1:{port}", "serve.php"],
-    ),
-    "node": (
-        "serve.mjs",
-        """import { createServer } from "node:http";
-import { appendFileSync } from "node:fs";
-createServer(async (request, answer) => {
-  let body = "";
-  for await (const piece of request.setEncoding("utf8")) body += piece;
-  appendFileSync("got.jsonl", JSON.stringify(Object.fromEntries(new URLSearchParams(body))) + "\\n");
-  answer.end("+OK\\n");
-}).listen({port}, "127.0.0.1");
-""",
-        ["node", "serve.mjs"],
-    ),
+    "php": ("receive.php", ["php", "-S", "127.0.0.1:{port}", "receive.php"]),
+    "node": ("receive.mjs", ["node", "receive.mjs"]),
 }
 
 
+def sample(language: str) -> str:
+    """The program that the page shows."""
+    (found,) = re.findall(rf"```{ {'node': 'js'}.get(language, language) }\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return str(found)
+
+
 @pytest.mark.parametrize("language", SERVERS)
-async def test_G7_receivers_in_other_languages_read_what_was_sent(
+async def test_G7_the_pages_receivers_in_other_languages_keep_each_text_once_as_it_was_sent(
     sqlite_url: str, tmp_path: Path, language: str
 ) -> None:
     if shutil.which(language) is None:
@@ -192,27 +186,37 @@ async def test_G7_receivers_in_other_languages_read_what_was_sent(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    file, program, command = SERVERS[language]
-    (tmp_path / file).write_text(program.replace("{port}", str(port)))
+    file, command = SERVERS[language]
+    (tmp_path / file).write_text(sample(language))
     server = await asyncio.create_subprocess_exec(
         *(word.format(port=port) for word in command),
         cwd=tmp_path,
+        env={**os.environ, "PORT": str(port)},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         await eventually(lambda: answers(port))
         async with world(sqlite_url, formats=[Agile()]) as hub:
-            await hub.endpoint(f"http://127.0.0.1:{port}/", format="agile", order_mode="endpoint")
+            made = await hub.endpoint(f"http://127.0.0.1:{port}/", format="agile", order_mode="endpoint")
             for text in AWKWARD:
                 await hub.publish([received(hub, text)])
-            assert [(row.state, row.attempts) for row in await hub.until_settled()] == [("ok", 1)] * len(AWKWARD)
+            rows = await hub.until_settled()
+            assert [(row.state, row.attempts) for row in rows] == [("ok", 1)] * len(AWKWARD)
+            await hub.webhooks.replay(hub.account_id, rows[0].id)
+            assert {row.state for row in await hub.until_settled()} == {"ok"}
+            test = await hub.webhooks.test(hub.account_id, made.endpoint.id)
+            assert test.is_success
+        async with httpx.AsyncClient() as http:
+            refused = await http.post(f"http://127.0.0.1:{port}/", data={"text": "alone"})
+        assert (refused.status_code, "+OK" in refused.text) == (400, False)
     finally:
         server.kill()
         await server.wait()
-    got = [json.loads(line) for line in (tmp_path / "got.jsonl").read_text().splitlines()]
-    assert [fields["text"] for fields in got] == AWKWARD
-    assert all(fields.keys() == {"originator", "destination", "date_time", "text"} for fields in got)
+    got = [json.loads(line) for line in (tmp_path / "texts.jsonl").read_text().splitlines()]
+    assert [fields["text"] for fields in got[: len(AWKWARD)]] == AWKWARD
+    assert len(got) == len(AWKWARD) + 1, "a text that came again was kept once; the last one is the test's sample"
+    assert all(fields.keys() == {"key", "originator", "destination", "date_time", "text"} for fields in got)
 
 
 async def answers(port: int) -> bool:
