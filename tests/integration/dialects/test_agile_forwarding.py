@@ -149,8 +149,9 @@ async def test_G6_what_waits_for_the_mail_server_is_posted_after_the_change(data
 
         await eventually(are_tried)
         await one.by_webhook()
-        await one.hub.until_settled()
+        rows = await one.hub.until_settled()
         assert (sorted(one.posted()), one.mailed()) == (["one", "two"], [])
+        assert [row.attempts for row in rows] == [1, 1], "the new way has all its tries, beginning at once"
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
