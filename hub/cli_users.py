@@ -47,6 +47,17 @@ def user_setup(as_json: AsJson = False) -> None:
     show(answer, as_json, f"{answer['link']}\n\n{_LINK}")
 
 
+@app.command("sign-ups")
+def user_sign_ups(as_json: AsJson = False) -> None:
+    """Who signed up and has not confirmed their address, with the link that does: pass it on where the hub sends no mail."""
+    answer = ask("user.sign_ups")
+    rows = [
+        f"{row['username']:32} {row['asked_at']}  {row['link'] or 'sealed with another key'}"
+        for row in answer["sign_ups"]
+    ]
+    show(answer, as_json, "\n".join(rows) or "Nobody waits.")
+
+
 @app.command("reset")
 def user_reset(
     username: str,

@@ -75,6 +75,12 @@ class Config:
     sign_in_days: float = setting(
         "Days after which a browser is signed out of the dashboard, however busy it was.", 30.0, group="Network"
     )
+    sign_up: str = setting(
+        "`on` lets anybody make an account of their own on the dashboard's sign-up page, with a mail address that they confirm. "
+        "`off`: people are invited.",
+        "off",
+        group="Network",
+    )
     metrics_token: str = setting(
         "Bearer token that `/metrics` asks for. Empty: `/metrics` answers only callers on this machine.",
         "",
@@ -296,6 +302,7 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 CHOICES = {
     "tls": ("off", "auto", "files"),
+    "sign_up": ("off", "on"),
     "smtp_tls": ("starttls", "tls", "off"),
     "log_level": ("debug", "info", "warning", "error"),
     "log_format": ("json", "console"),

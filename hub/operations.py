@@ -265,6 +265,7 @@ COMMANDS: Mapping[str, Command] = {
     "credits.show": credit_operations.credits_show,
     "user.add": people.user_add,
     "user.list": people.user_list,
+    "user.sign_ups": people.user_sign_ups,
     "user.setup": people.user_setup,
     "user.reset": people.user_reset,
     "user.disable": people.user_disable,

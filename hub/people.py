@@ -11,6 +11,7 @@ from typing import Any
 from hub.accounts.account import CreateAccount, create_accounts
 from hub.accounts.roles import Role
 from hub.accounts.scopes import ALL_SCOPES
+from hub.accounts.sign_ups import confirm_address, token_of
 from hub.accounts.user_links import (
     MakePasswordLink,
     MakeSetupLink,
@@ -26,7 +27,7 @@ from hub.core.errors import Code, HubError, invalid
 from hub.core.ids import render
 from hub.services import Services
 from hub.storage.accounts import AccountRow, list_accounts
-from hub.storage.users import UserRow, find_user_by_username, is_anybody_there, list_users
+from hub.storage.users import UserRow, find_user_by_username, is_anybody_there, list_sign_ups, list_users
 
 DEFAULT_ACCOUNT = "main"
 """The account a first start makes, so that a hub for one needs no ceremony."""
@@ -121,6 +122,23 @@ async def user_list(services: Services, account: str | None = None) -> Mapping[s
                 "last_seen_at": rfc3339(row.last_seen_at) if row.last_seen_at else None,
             }
             for row in reversed(users)
+        ]
+    }
+
+
+async def user_sign_ups(services: Services) -> Mapping[str, Any]:
+    """`hub user sign-ups`: who waits to be confirmed, with the link that does it."""
+    waiting = await services.db.read(list_sign_ups, services.clock.now(), MOST_LISTED)
+    tokens = [token_of(services.secrets, row) for row in waiting]
+    return {
+        "sign_ups": [
+            {
+                "username": row.username,
+                "name": row.name,
+                "asked_at": rfc3339(row.created_at),
+                "link": None if token is None else confirm_address(services.config.base_url, token),
+            }
+            for row, token in zip(waiting, tokens, strict=True)
         ]
     }
 

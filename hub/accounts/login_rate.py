@@ -52,10 +52,12 @@ class _Allowance:
 class LoginRate:
     """The tries of this process."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, clock: Clock, *, by_name: tuple[int, float] = BY_NAME, by_address: tuple[int, float] = BY_ADDRESS
+    ) -> None:
         self._clock = clock
-        self._names = _Allowance(*BY_NAME)
-        self._addresses = _Allowance(*BY_ADDRESS)
+        self._names = _Allowance(*by_name)
+        self._addresses = _Allowance(*by_address)
 
     def take(self, username: str, address: str) -> None:
         """Count a try. Raises `rate_limited` with the time to wait."""

@@ -19,6 +19,7 @@ from hub.accounts.credentials import Principal
 from hub.accounts.front_desk import LetIn
 from hub.accounts.roles import scopes_of
 from hub.accounts.settings import Region, ZoneName, read_settings
+from hub.accounts.sign_ups import SignUpDesk
 from hub.accounts.signed_in import signed_out
 from hub.core.errors import Code, HubError
 from hub.core.ids import render
@@ -29,6 +30,8 @@ from hub.http import answering, decode, json_response, read_body
 from hub.services import Services
 from hub.storage.accounts import find_account
 from hub.storage.users import UserRow
+from hub.webhooks.letters import Letters
+from hub.webhooks.loops import mail_identity, mailer_of
 
 BodyT = TypeVar("BodyT", bound=msgspec.Struct)
 
@@ -69,6 +72,14 @@ class ChoosePasswordBody(_Body):
     """A password, by a link."""
 
     token: Token
+    password: Password
+
+
+class SignUpBody(_Body):
+    """Who wants an account."""
+
+    email: Text
+    name: Text
     password: Password
 
 
@@ -122,9 +133,10 @@ class Session(msgspec.Struct):
 
 
 class SetupState(msgspec.Struct):
-    """Whether the hub waits for its first person."""
+    """Whether the hub waits for its first person, and whether anybody may sign up."""
 
     is_needed: bool
+    can_sign_up: bool
 
 
 class TotpBegun(msgspec.Struct):
@@ -148,6 +160,7 @@ class SessionRoutes:
         self._services = services
         self._desk = services.front_desk
         self._base_url = services.config.base_url
+        self._sign_ups = _sign_up_desk(services)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Every path of `/session`."""
@@ -155,6 +168,8 @@ class SessionRoutes:
             "/session": {"GET": self._who, "POST": self._sign_in, "DELETE": self._sign_out},
             "/session/all": {"DELETE": self._sign_out_everywhere},
             "/session/setup": {"GET": self._setup_state, "POST": self._set_up},
+            "/session/sign-up": {"POST": self._sign_up},
+            "/session/confirm": {"POST": self._confirm_sign_up},
             "/session/password": {"POST": self._choose_password, "PUT": self._change_password},
             "/session/totp": {"POST": self._begin_totp, "DELETE": self._drop_totp},
             "/session/totp/confirm": {"POST": self._confirm_totp},
@@ -199,7 +214,9 @@ class SessionRoutes:
         return self._forgotten(request)
 
     async def _setup_state(self, _request: Request) -> Response:
-        return json_response(SetupState(await self._desk.is_setup_needed()), headers=NO_STORE)
+        return json_response(
+            SetupState(await self._desk.is_setup_needed(), self._sign_ups is not None), headers=NO_STORE
+        )
 
     async def _set_up(self, request: Request) -> Response:
         body = await _read(request, SetupBody)
@@ -214,6 +231,24 @@ class SessionRoutes:
             settings={name: value for name, value in given.items() if value is not None},
         )
         return await self._let_in(request, let_in, 201)
+
+    async def _sign_up(self, request: Request) -> Response:
+        body = await _read(request, SignUpBody)
+        address = address_of(request.scope)
+        is_mailed = await self._open_desk().request(body.email, body.name, body.password, address=address)
+        return json_response({"is_mailed": is_mailed}, 202, NO_STORE)
+
+    async def _confirm_sign_up(self, request: Request) -> Response:
+        body = await _read(request, ChoosePasswordBody)
+        address = address_of(request.scope)
+        made = await self._open_desk().confirm(body.token, body.password, address=address)
+        let_in = await self._desk.sign_in(made.username, body.password, None, address=address)
+        return await self._let_in(request, let_in, 201)
+
+    def _open_desk(self) -> SignUpDesk:
+        if self._sign_ups is None:
+            raise HubError(Code.NOT_FOUND, "This hub takes no sign-ups. Ask its administrator for an invitation.")
+        return self._sign_ups
 
     async def _choose_password(self, request: Request) -> Response:
         body = await _read(request, ChoosePasswordBody)
@@ -285,6 +320,16 @@ class SessionRoutes:
             scopes=sorted(scopes_of(user.role)),
         )
         return json_response(session, status, NO_STORE)
+
+
+def _sign_up_desk(services: Services) -> SignUpDesk | None:
+    """Where people sign up; None on a hub that takes none."""
+    config = services.config
+    if config.sign_up != "on":
+        return None
+    mailer = mailer_of(config)
+    letters = None if mailer is None else Letters(mailer, mail_identity(config, services.secrets))
+    return SignUpDesk(services.db, services.clock, services.ids, services.secrets, config.base_url, letters)
 
 
 def _user(user: UserRow) -> SessionUser:

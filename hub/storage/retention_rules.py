@@ -257,6 +257,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ("token_sha256",),
             "select token_sha256 from user_link where expires_at < :cutoff order by expires_at limit :most",
         ),
+        "sign_up": Sweep(
+            "People who signed up and never confirmed their address",
+            _days(1),
+            ("token_sha256",),
+            "select token_sha256 from sign_up where expires_at < :cutoff order by expires_at limit :most",
+        ),
         "write_batch": Sweep(
             "Numbers of committed batches, asked for only after a commit whose answer was lost",
             _days(1 / 24),

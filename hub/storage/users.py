@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from hub.core.clock import UtcMs
 from hub.storage.inbound_rules import lines_of_user
-from hub.storage.schema.users import SignIn, User, UserLink
+from hub.storage.schema.users import SignIn, SignUp, User, UserLink
 from hub.storage.transaction import Tx
 from hub.storage.types import table_of
 
 _USER = table_of(User)
 _SIGN_IN = table_of(SignIn)
 _LINK = table_of(UserLink)
+_SIGN_UP = table_of(SignUp)
 
 
 class UserRow(msgspec.Struct, frozen=True):
@@ -63,6 +64,21 @@ class LinkRow(msgspec.Struct, frozen=True):
     user_id: str | None
     created_at: UtcMs
     expires_at: UtcMs
+
+
+class SignUpRow(msgspec.Struct, frozen=True):
+    """Somebody who has not confirmed their address, as stored."""
+
+    token_sha256: str
+    username: str
+    name: str
+    password_hash: str
+    sealed_token: bytes
+    created_at: UtcMs
+    expires_at: UtcMs
+
+    def __repr__(self) -> str:
+        return "SignUpRow()"
 
 
 _USER_COLUMNS = [_USER.c[name] for name in UserRow.__struct_fields__]
@@ -211,6 +227,34 @@ def _with_rules(conn: Connection, user: UserRow) -> UserRow:
         return user
     lines = user.lines | lines_of_user(conn, user.account_id, user.id)
     return msgspec.structs.replace(user, line_ids=" ".join(sorted(lines)))
+
+
+def insert_sign_up(tx: Tx, row: SignUpRow) -> None:
+    """Store a request to sign up."""
+    tx.conn.execute(insert(_SIGN_UP), msgspec.structs.asdict(row))
+
+
+def find_sign_up(conn: Connection, token_sha256: str) -> SignUpRow | None:
+    """A request by the hash of its link's token."""
+    row = conn.execute(select(_SIGN_UP).where(_SIGN_UP.c.token_sha256 == token_sha256)).mappings().first()
+    return None if row is None else SignUpRow(**row)
+
+
+def list_sign_ups(conn: Connection, now: UtcMs, most: int) -> list[SignUpRow]:
+    """Requests that wait to be confirmed, newest first."""
+    statement = select(_SIGN_UP).where(_SIGN_UP.c.expires_at > now).order_by(_SIGN_UP.c.expires_at.desc()).limit(most)
+    return [SignUpRow(**row) for row in conn.execute(statement).mappings()]
+
+
+def count_sign_ups(conn: Connection, now: UtcMs) -> int:
+    """How many wait."""
+    found = conn.execute(select(func.count()).select_from(_SIGN_UP).where(_SIGN_UP.c.expires_at > now)).scalar_one()
+    return int(found)
+
+
+def delete_sign_ups(tx: Tx, username: str) -> None:
+    """Forget every request of an address."""
+    tx.conn.execute(delete(_SIGN_UP).where(_SIGN_UP.c.username == username))
 
 
 def _user(row: RowMapping) -> UserRow:

@@ -60,11 +60,12 @@ def open_webhooks(
     """What the doors use; `formats` are those of the dialects. Raises ValueError when two have one name."""
     guard = Guard(config.webhook_allow_networks.split(","))
     http = HttpClient(guard, Resolver(guard), proxy=config.webhook_proxy)
-    client = Transports(http, _mailer(config))
+    client = Transports(http, mailer_of(config))
     return Webhooks(db, clock, ids, box, formats_with(*formats), client, config.node_name, mail_identity(config, box))
 
 
-def _mailer(config: Config) -> Mailer | None:
+def mailer_of(config: Config) -> Mailer | None:
+    """The way out for mails; None where no mail server is set."""
     if not config.smtp_host:
         return None
     return Mailer(

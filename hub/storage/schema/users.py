@@ -65,3 +65,20 @@ class UserLink(SQLModel, table=True):
     """Null = makes the hub's first person."""
     created_at: int = Field(sa_type=UtcMillis)
     expires_at: int = Field(sa_type=UtcMillis)
+
+
+class SignUp(SQLModel, table=True):
+    """Somebody who signed up and has not confirmed their mail address: the account is made by the link."""
+
+    __tablename__ = "sign_up"
+    __table_args__ = (Index("sign_up_expires", "expires_at"), Index("sign_up_username", "username"))
+
+    token_sha256: str = Field(primary_key=True, sa_type=CleanText)
+    username: str = Field(sa_type=CleanText)
+    """Their mail address; several may wait with one address, each with a password of its own."""
+    name: str = Field(sa_type=CleanText)
+    password_hash: str = Field(sa_type=CleanText)
+    sealed_token: bytes = Field(sa_type=Bytes)
+    """Encrypted, so that the operator of a hub that sends no mail can pass the link on."""
+    created_at: int = Field(sa_type=UtcMillis)
+    expires_at: int = Field(sa_type=UtcMillis)

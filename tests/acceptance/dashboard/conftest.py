@@ -39,7 +39,9 @@ async def chromium(built_pages: Path) -> AsyncIterator[Browser]:
 @pytest.fixture
 async def house(chromium: Browser, tmp_path: Path) -> AsyncIterator[House]:
     """A hub of this test's own, empty but for what the test puts there."""
-    made = House(HubProcess(tmp_path / "hub", settings={"HUB_DEFAULT_REGION": "GB"}), chromium, tmp_path)
+    made = House(
+        HubProcess(tmp_path / "hub", settings={"HUB_DEFAULT_REGION": "GB", "HUB_SIGN_UP": "on"}), chromium, tmp_path
+    )
     try:
         await made.hub.started()
         yield made

@@ -66,6 +66,33 @@ async def test_from_the_printed_link_to_signing_out_everywhere(house: House) -> 
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+async def test_M12_making_an_account_of_ones_own(house: House) -> None:
+    await house.set_up()
+    page = await house.page("/login")
+    await page.get_by_role("link", name="Make an account").click()
+    await expect(page.get_by_role("heading", name="Make an account")).to_be_visible()
+    await house.axe(page)
+    await page.get_by_label("Your name").fill("Max")
+    await page.get_by_label("Mail address").fill("max@shop.example")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign up").click()
+    await expect(page.get_by_text("This hub sends no mails.")).to_be_visible()
+    (waiting,) = house.hub.command("user", "sign-ups", "--json")["sign_ups"]
+
+    other = await house.page()
+    await other.goto(waiting["link"])
+    await expect(other.get_by_role("heading", name="Confirm your address")).to_be_visible()
+    assert "#" not in other.url, "the secret does not stay in the address"
+    await house.axe(other)
+    await other.get_by_label("Password").fill("not this one")
+    await other.get_by_role("button", name="Confirm and sign in").click()
+    await expect(other.get_by_text("This is not the password")).to_be_visible()
+    await other.get_by_label("Password").fill(PASSWORD)
+    await other.get_by_role("button", name="Confirm and sign in").click()
+    await is_inside(other)
+    await expect(other.get_by_text("max@shop.example").first).to_be_visible()
+
+
 async def test_the_second_step_with_a_code_read_from_the_picture(house: House) -> None:
     page = await house.signed_in("/you")
     await page.get_by_role("button", name="Turn on").click()

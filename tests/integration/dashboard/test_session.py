@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_the_setup_link_makes_the_admin_once_and_lets_them_in(desk: Desk) -> None:
     token, other = await desk.setup_token(), await desk.setup_token()
     browser = desk.browser()
-    assert (await browser.get("/session/setup")).json() == {"is_needed": True}
+    assert (await browser.get("/session/setup")).json() == {"is_needed": True, "can_sign_up": False}
     body = {"token": token, "username": " Ines@Example.org ", "name": "Ines", "password": PASSWORD}
     weak = await browser.post("/session/setup", json={**body, "password": "short"})
     assert weak.json()["errors"][0]["field"] == "password"
@@ -33,7 +33,7 @@ async def test_the_setup_link_makes_the_admin_once_and_lets_them_in(desk: Desk) 
     for used in (token, other):
         again = await desk.browser().post("/session/setup", json={**body, "token": used, "username": "eve"})
         assert again.json()["code"] == "link_ended"
-    assert (await browser.get("/session/setup")).json() == {"is_needed": False}
+    assert (await browser.get("/session/setup")).json() == {"is_needed": False, "can_sign_up": False}
 
 
 async def test_a_link_ends_with_its_time(desk: Desk) -> None:

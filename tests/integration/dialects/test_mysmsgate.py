@@ -1,20 +1,26 @@
 """MySMSGate's door: sending, looking, the phones, and every refusal in its shape."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from hub.accounts.credits import SetPrice, TopUp, set_prices, top_up
+from hub.core.events import EventType, MessageData, encode
 from hub.core.ids import render
+from hub.core.ports import DeliveryView, EndpointView, EventView, Secrets
 from hub.core.status import Status
 from hub.dialects.mysmsgate import DIALECT
+from hub.dialects.mysmsgate.events import TOLD, MySmsGate
 from hub.dialects.mysmsgate.words import STATUSES
 from hub.storage.schema.messages import Message
+from hub.webhooks.samples import sample_data
 from tests.integration.api.hub_api import Api
 from tests.integration.messages.world import ACCOUNT
 
@@ -148,3 +154,20 @@ async def test_M13_balance_is_told_and_used_up_is_402(api: Api, http: httpx.Asyn
     assert len(api.world.rows(Message)) == 1
     stranger = {"Authorization": f"Bearer {api.make_key('b' * 24)}"}
     assert (await http.get("/api/v1/balance", headers=stranger)).json()["balance"] is None
+
+
+def test_M4_every_end_says_whether_the_price_came_back() -> None:
+    for event in TOLD - {EventType.SMS_RECEIVED}:
+        data = sample_data(event, 1_763_000_000_000)
+        assert isinstance(data, MessageData)
+        for is_refunded in (False, True):
+            told = encode(msgspec.structs.replace(data, refunded=is_refunded)).encode()
+            endpoint = EndpointView(endpoint_id="e" * 24, account_id="a" * 24, url="https://x.example/delivery")
+            view = EventView(event_id="f" * 24, seq=1, type=event, account_id="a" * 24, occurred_at=0, data=told)
+            request = MySmsGate().render(endpoint, view, DeliveryView(delivery_id="d" * 24, attempt=1), Secrets(), 0)
+            body = json.loads(request.body)
+            assert set(body) == {
+                "message_id", "to", "status", "status_text", "device_id", "sim_slot", "refunded", "timestamp",
+            }  # fmt: skip
+            assert (body["status"] in ("delivered", "failed"), body["refunded"]) == (True, is_refunded)
+            assert isinstance(body["timestamp"], int)

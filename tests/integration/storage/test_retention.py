@@ -148,7 +148,7 @@ async def test_an_accounts_own_time_ends_its_texts_earlier_and_nobody_elses(db: 
     tables, young = METADATA.tables, START_MS - 10 * DAY_SECONDS * 1000
     for account, days in (("short", 7), ("long", None), ("longer than the hub", 800)):
         settings = f'{{"keep_messages_days": {days}}}' if days else "{}"
-        _store(db, "account", row_at(tables["account"], OLD, 1, id=account, settings=settings))
+        _store(db, "account", row_at(tables["account"], OLD, 1, id=account, settings=settings, sandbox_of=None))
         if account == "longer than the hub":
             continue
         kept = {"account_id": account, "batch_id": None, "conversation_id": account}

@@ -30,6 +30,18 @@ export const SESSION = {
   linkMissing: "The end of the address is missing. Copy the whole link, with everything behind the #.",
   toSignIn: "Go to sign in",
 
+  signUp: "Sign up",
+  signUpTitle: "Make an account",
+  signUpMore: "An account of your own, with its own phones and texts. You confirm your mail address next.",
+  email: "Mail address",
+  almostThere: "Almost there.",
+  mailed: "Open the link in the mail we sent you, and type your password once more. It works for a day.",
+  notMailed: "This hub sends no mails. Ask whoever runs it for the link that confirms your address. It works for a day.",
+  confirmTitle: "Confirm your address",
+  confirmMore: "Type the password you chose when you signed up.",
+  confirmAddress: "Confirm and sign in",
+  linkEndedSignUp: "It was used already, or is older than a day. Sign up once more, or sign in.",
+
   choosePassword: "Choose a password",
   choosePasswordMore: "Your link works once. Afterwards you sign in with this password.",
   save: "Save",

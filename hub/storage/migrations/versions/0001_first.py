@@ -517,6 +517,22 @@ def _opt_out() -> None:
     )
 
 
+def _sign_up() -> None:
+    op.create_table(
+        "sign_up",
+        sa.Column("token_sha256", TEXT, nullable=False),
+        sa.Column("username", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("password_hash", TEXT, nullable=False),
+        sa.Column("sealed_token", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token_sha256"),
+    )
+    op.create_index("sign_up_expires", "sign_up", ["expires_at"], unique=False)
+    op.create_index("sign_up_username", "sign_up", ["username"], unique=False)
+
+
 def _smsgate_alias() -> None:
     op.create_table(
         "smsgate_alias",
@@ -1229,6 +1245,7 @@ CREATE = (
     _line_usage,
     _message,
     _opt_out,
+    _sign_up,
     _smsgate_alias,
     _smsgate_message,
     _smsgate_recipient,

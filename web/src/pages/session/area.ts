@@ -8,6 +8,8 @@ export default {
   pages: [
     { path: "/login", load: () => import("./Login.svelte"), title: SESSION.signIn, open: true },
     { path: "/setup", load: () => import("./Setup.svelte"), title: SESSION.setupTitle, open: true },
+    { path: "/sign-up", load: () => import("./SignUp.svelte"), title: SESSION.signUpTitle, open: true },
+    { path: "/confirm", load: () => import("./Confirm.svelte"), title: SESSION.confirmTitle, open: true },
     { path: "/password", load: () => import("./Password.svelte"), title: SESSION.choosePassword, open: true },
     { path: "/you", load: () => import("./You.svelte"), title: SESSION.you },
   ],
