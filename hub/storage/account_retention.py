@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from hub.config import Config
-from hub.storage.accounts import list_accounts
+from hub.storage.accounts import list_with_sandboxes
 from hub.storage.retention_rules import DAY_SECONDS, Sweep
 
 
@@ -70,5 +70,5 @@ class _Chosen(msgspec.Struct):
 
 def own_seconds(conn: Connection) -> dict[str, float]:
     """For how long accounts keep texts that have chosen a time of their own, in seconds."""
-    chosen = ((row.id, msgspec.json.decode(row.settings, type=_Chosen)) for row in list_accounts(conn))
+    chosen = ((row.id, msgspec.json.decode(row.settings, type=_Chosen)) for row in list_with_sandboxes(conn))
     return {account_id: one.keep_messages_days * DAY_SECONDS for account_id, one in chosen if one.keep_messages_days}

@@ -56,6 +56,7 @@ _KEY_COLUMNS = [_KEY.c[name] for name in KeyRow.__struct_fields__]
 _INSERT_ACCOUNT = insert(_ACCOUNT)
 _SELECT_ACCOUNT = select(_ACCOUNT).where(_ACCOUNT.c.id == bindparam("account_id"))
 _SELECT_ACCOUNTS = select(_ACCOUNT).where(_ACCOUNT.c.sandbox_of.is_(None)).order_by(_ACCOUNT.c.id)
+_SELECT_EVERY_ACCOUNT = select(_ACCOUNT).order_by(_ACCOUNT.c.id)
 _SELECT_SANDBOX = select(_ACCOUNT).where(_ACCOUNT.c.sandbox_of == bindparam("account_id"))
 _SELECT_SOME_ACCOUNTS = select(_ACCOUNT).where(_ACCOUNT.c.id.in_(bindparam("account_ids", expanding=True)))
 _INSERT_KEY = insert(_KEY)
@@ -106,6 +107,11 @@ def find_accounts(conn: Connection, account_ids: Iterable[str]) -> dict[str, Acc
 def list_accounts(conn: Connection) -> list[AccountRow]:
     """Every account of the hub but sandboxes, oldest first: for the operator's command line."""
     return [_account(row) for row in conn.execute(_SELECT_ACCOUNTS).mappings()]
+
+
+def list_with_sandboxes(conn: Connection) -> list[AccountRow]:
+    """Every account of the hub, sandboxes too, oldest first: for what is done to all rows alike."""
+    return [_account(row) for row in conn.execute(_SELECT_EVERY_ACCOUNT).mappings()]
 
 
 def insert_sandbox(tx: Tx, row: AccountRow) -> None:
