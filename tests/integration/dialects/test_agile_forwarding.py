@@ -203,6 +203,28 @@ async def test_G6_changes_while_texts_stream_in_lose_none_and_tell_none_twice(da
         assert Counter(one.posted() + one.mailed()) == Counter(texts)
 
 
+async def test_G6_a_change_made_on_another_hub_counts_where_the_texts_are_sent(postgresql_url: str) -> None:
+    async with shop(postgresql_url) as one:
+        await one.by_webhook()
+        await one.texts("first")
+        await one.hub.until_settled()
+        smtp = MailServer("127.0.0.1", one.mailbox.port, tls="off")
+        there = world(
+            postgresql_url,
+            formats=[Agile()],
+            mail_server=smtp,
+            account_id=one.hub.account_id,
+            running=False,
+            node="other",
+        )
+        async with there as other:
+            elsewhere = Forwardings(other.db, other.webhooks)
+            await elsewhere.set(other.account_id, one.line_id, Wish(way="mail", mail_to=ADDRESS))
+        await one.texts("second")
+        await one.hub.until_settled()
+        assert (one.posted(), one.mailed()) == (["first"], ["second"])
+
+
 async def test_G6_two_who_forward_a_number_at_once_make_one_forwarding(database_url: str) -> None:
     async with shop(database_url) as one:
         made = await asyncio.gather(*(one.by_webhook() for _ in range(2)))

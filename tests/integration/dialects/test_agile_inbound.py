@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from device_protocol.frames import Sim
 from hub.accounts.scopes import Scope
-from hub.core.ids import IdSource
+from hub.core.ids import IdSource, render
 from hub.core.text import sanitise
+from hub.devices.lines import ListSims, list_sims
 from hub.dialects.agile import DIALECT
 from hub.messages import carried
 from hub.services import Services
@@ -112,6 +114,24 @@ async def test_G8_a_text_for_a_phones_number_goes_to_that_phones_thread(door: Do
     ok(await door.post(destination=number))
     ok(await door.post(destination=number.removeprefix("+"), text="again"))
     assert [row["line_id"] for row in door.api.world.rows(Message)] == [line_id, line_id]
+
+
+async def test_a_line_without_a_phone_sends_nothing_and_becomes_the_sims_that_has_its_number(door: Door) -> None:
+    api = door.api
+    ok(await door.post())
+    (line,) = (await api.get("/v1/lines"))["items"]
+    device = api.world.phone(sims=0, is_online=False, last_seen_at=None)
+    phones = api.world.line(device)
+    for number in range(3):
+        assert (await api.send(f"+49170123456{number}"))["results"][0]["message_id"]
+    assert {row["line_id"] for row in api.world.rows(Message) if row["direction"] == "mt"} == {phones}
+    sim = Sim(slot=1, subscription_id=7, fingerprint="carrier/0001", number=TO)
+    command = ListSims(account_id=ACCOUNT, device_id=device, session_no=1, sims=(sim,))
+    await api.db.writer.submit(list_sims, command, *command.keys())
+    moved = await api.get(f"/v1/lines/{line['id']}")
+    assert (moved["device_id"], moved["slot"], moved["is_present"]) == (render("device", device), 1, True)
+    (thread,) = (await api.get("/v1/conversations", line_id=line["id"]))["items"]
+    assert thread["peer"] == FROM
 
 
 async def test_G8_the_same_text_again_is_ok_and_makes_nothing(door: Door) -> None:
