@@ -1,7 +1,7 @@
 """Contacts: a name, notes and tags for one number or several. A number is one contact's at most; the last to claim it has it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import Connection
@@ -75,14 +75,27 @@ def find_contact(conn: Connection, account_id: str, contact_id: str) -> ContactV
 
 
 def list_contacts(
-    conn: Connection, account_id: str, text: str | None, peer: str | None, after: str | None, limit: int
+    conn: Connection,
+    account_id: str,
+    text: str | None,
+    peer: str | None,
+    after: str | None,
+    limit: int,
+    line_ids: Collection[str] | None = None,
 ) -> ContactPage:
-    """A page of contacts; with `peer` the one whose number it is. Raises `bad_cursor`."""
+    """A page of contacts; with `peer` the one whose number it is.
+
+    With `line_ids` those only who have a conversation with one of these lines. Raises `bad_cursor`.
+    """
     if after is not None and not is_id(after):
         raise HubError(Code.BAD_CURSOR)
     if peer is not None:
-        return ContactPage(tuple(_views(conn, list(stored.contacts_of(conn, account_id, [peer]).values()))), None)
-    rows, next_ = stored.list_contacts(conn, account_id, text, after, limit)
+        rows = list(stored.contacts_of(conn, account_id, [peer]).values())
+        if line_ids is not None:
+            known = stored.known_to(conn, account_id, [row.id for row in rows], line_ids)
+            rows = [row for row in rows if row.id in known]
+        return ContactPage(tuple(_views(conn, rows)), None)
+    rows, next_ = stored.list_contacts(conn, account_id, text, after, limit, line_ids)
     return ContactPage(tuple(_views(conn, rows)), next_)
 
 

@@ -4,7 +4,7 @@ A paused batch keeps its place: nothing of it is offered until it goes on, while
 holds is not called back by a pause.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -127,20 +127,33 @@ def _let_go(ledger: Ledger, entries: Sequence[Entry]) -> int:
 # --- reading -------------------------------------------------------------------------------------------------------------
 
 
-def find_batch(conn: Connection, account_id: str, batch_id: str) -> BatchView | None:
-    """One batch with its counts; None for an unknown id and for another account's."""
-    found = stored.find_batch(conn, account_id, batch_id)
-    return None if found is None else _views(conn, [found])[0]
+def find_batch(
+    conn: Connection, account_id: str, batch_id: str, line_ids: Collection[str] | None = None
+) -> BatchView | None:
+    """One batch with its counts; None for an unknown id and for another account's.
+
+    With `line_ids` it is what these lines have of it: their texts alone are counted, and without any it is None.
+    """
+    found = stored.find_batch(conn, account_id, batch_id, line_ids)
+    return None if found is None else _views(conn, [found], line_ids)[0]
 
 
-def list_batches(conn: Connection, account_id: str, after: str | None, limit: int) -> BatchPage:
-    """A page of batches, newest first. Raises `bad_cursor`."""
+def list_batches(
+    conn: Connection, account_id: str, after: str | None, limit: int, line_ids: Collection[str] | None = None
+) -> BatchPage:
+    """A page of batches, newest first; `line_ids` as for one. Raises `bad_cursor`."""
     if after is not None and not is_id(after):
         raise HubError(Code.BAD_CURSOR)
-    found, next_ = stored.list_batches(conn, account_id, after, limit)
-    return BatchPage(items=tuple(_views(conn, found)), next=next_)
+    found, next_ = stored.list_batches(conn, account_id, after, limit, line_ids)
+    return BatchPage(items=tuple(_views(conn, found, line_ids)), next=next_)
 
 
-def _views(conn: Connection, found: Sequence[stored.FoundBatch]) -> list[BatchView]:
-    counts = stored.counts_of(conn, [one.id for one in found])
-    return [BatchView(**one._asdict(), counts=counts.get(one.id, {})) for one in found]
+def _views(conn: Connection, found: Sequence[stored.FoundBatch], line_ids: Collection[str] | None) -> list[BatchView]:
+    counts = stored.counts_of(conn, [one.id for one in found], line_ids)
+    views = [BatchView(**one._asdict(), counts=counts.get(one.id, {})) for one in found]
+    if line_ids is None:
+        return views
+    # How many rows were left out, and are still to come, is of the whole batch.
+    return [
+        msgspec.structs.replace(view, total=sum(view.counts.values()), refused=0, rows_expected=None) for view in views
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection
@@ -31,14 +31,20 @@ class BatchForecast(msgspec.Struct, frozen=True):
 
 
 def forecast_batches(
-    conn: Connection, account_id: str, batches: Sequence[BatchView], now: UtcMs
+    conn: Connection,
+    account_id: str,
+    batches: Sequence[BatchView],
+    now: UtcMs,
+    line_ids: Collection[str] | None = None,
 ) -> dict[str, BatchForecast]:
-    """The forecast of each batch of which something waits."""
+    """The forecast of each batch of which something waits; with `line_ids` of what waits for these lines."""
     waiting: dict[str, list[WaitingOf]] = {}
     for one in waiting_of_batches(conn, [batch.id for batch in batches]):
+        if line_ids is not None and one.line_id not in line_ids:
+            continue
         waiting.setdefault(one.batch_id, []).append(one)
-    line_ids = {one.line_id for parts in waiting.values() for one in parts if one.line_id is not None}
-    lines = lines_by_id(conn, {account_id}, line_ids)
+    used = {one.line_id for parts in waiting.values() for one in parts if one.line_id is not None}
+    lines = lines_by_id(conn, {account_id}, used)
     base = _loads(conn, account_id, list(lines.values()), now)
     paused = {batch.id for batch in batches if batch.paused_at is not None}
     return {

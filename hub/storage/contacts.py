@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, o
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.conversations import CONVERSATION
 from hub.storage.schema.contacts import Contact, ContactNumber, Snippet
 from hub.storage.types import table_of
 
@@ -80,10 +81,22 @@ def numbers_of(conn: Connection, contact_ids: Collection[str]) -> dict[str, list
 
 
 def list_contacts(
-    conn: Connection, account_id: str, text: str | None, after: str | None, limit: int
+    conn: Connection,
+    account_id: str,
+    text: str | None,
+    after: str | None,
+    limit: int,
+    line_ids: Collection[str] | None = None,
 ) -> tuple[list[ContactRow], str | None]:
-    """A page of contacts, newest first; `text` is part of the name, of a tag or of a number."""
+    """A page of contacts, newest first; `text` is part of the name, of a tag or of a number.
+
+    With `line_ids` those only who have a conversation with one of these lines.
+    """
     statement = select(*_COLUMNS).where(CONTACT.c.account_id == account_id)
+    if line_ids is not None:
+        statement = statement.where(
+            exists(_spoke_with(account_id, line_ids).where(NUMBER.c.contact_id == CONTACT.c.id))
+        )
     if after is not None:
         statement = statement.where(CONTACT.c.id < after)
     if text is not None:
@@ -104,6 +117,22 @@ def list_contacts(
     rows = conn.execute(statement.order_by(CONTACT.c.id.desc()).limit(limit + 1)).all()
     found = [ContactRow(*row) for row in rows[:limit]]
     return found, found[-1].id if len(rows) > limit else None
+
+
+def _spoke_with(account_id: str, line_ids: Collection[str]) -> Select[Any]:
+    """The numbers of contacts that have a conversation with one of these lines."""
+    same_peer = and_(CONVERSATION.c.account_id == NUMBER.c.account_id, CONVERSATION.c.peer == NUMBER.c.peer)
+    return (
+        select(NUMBER.c.contact_id)
+        .join(CONVERSATION, same_peer)
+        .where(NUMBER.c.account_id == account_id, CONVERSATION.c.line_id.in_(sorted(line_ids)))
+    )
+
+
+def known_to(conn: Connection, account_id: str, contact_ids: Collection[str], line_ids: Collection[str]) -> set[str]:
+    """Those of the contacts who have a conversation with one of these lines."""
+    statement = _spoke_with(account_id, line_ids).where(NUMBER.c.contact_id.in_(sorted(contact_ids)))
+    return set(conn.execute(statement).scalars())
 
 
 def write_contact(conn: Connection, row: ContactRow, numbers: Sequence[NumberRow]) -> None:

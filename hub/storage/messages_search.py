@@ -7,7 +7,7 @@ so that a search for a rare word in ten million texts takes many short questions
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select
 
 from hub.core.clock import UtcMs
 from hub.core.ids import first_id_at
@@ -253,25 +253,53 @@ _COUNTS = (
 )
 
 
-def find_batch(conn: Connection, account_id: str, batch_id: str) -> FoundBatch | None:
-    """One batch of an account."""
-    row = conn.execute(_BATCHES.where(BATCH.c.id == batch_id), {"account_id": account_id}).first()
+_COUNTS_OF_LINES = _COUNTS.where(one_of(MESSAGE.c.line_id, texts("line_ids")))
+
+
+def _with_texts_of(line_ids: Collection[str]) -> ColumnElement[bool]:
+    """Batches that have a text of one of these lines."""
+    of_lines = and_(
+        MESSAGE.c.batch_id == BATCH.c.id, MESSAGE.c.batch_id.is_not(None), MESSAGE.c.line_id.in_(sorted(line_ids))
+    )
+    return exists(select(1).where(of_lines))
+
+
+def find_batch(
+    conn: Connection, account_id: str, batch_id: str, line_ids: Collection[str] | None = None
+) -> FoundBatch | None:
+    """One batch of an account; with `line_ids` only when it has a text of one of these lines."""
+    statement = _BATCHES.where(BATCH.c.id == batch_id)
+    if line_ids is not None:
+        statement = statement.where(_with_texts_of(line_ids))
+    row = conn.execute(statement, {"account_id": account_id}).first()
     return None if row is None else FoundBatch(*row)
 
 
 def list_batches(
-    conn: Connection, account_id: str, after: str | None, limit: int
+    conn: Connection, account_id: str, after: str | None, limit: int, line_ids: Collection[str] | None = None
 ) -> tuple[list[FoundBatch], str | None]:
-    """A page of batches, newest first, and where to go on."""
+    """A page of batches, newest first, and where to go on; with `line_ids` those with a text of one of these lines."""
     statement = _BATCHES if after is None else _BATCHES.where(BATCH.c.id < after)
+    if line_ids is not None:
+        statement = statement.where(_with_texts_of(line_ids))
     rows = conn.execute(statement.order_by(BATCH.c.id.desc()).limit(limit + 1), {"account_id": account_id}).all()
     found = [FoundBatch(*row) for row in rows[:limit]]
     return found, found[-1].id if len(rows) > limit else None
 
 
-def counts_of(conn: Connection, batch_ids: Collection[str]) -> dict[str, dict[str, int]]:
-    """By batch: how many of its messages are in which state."""
+def counts_of(
+    conn: Connection, batch_ids: Collection[str], line_ids: Collection[str] | None = None
+) -> dict[str, dict[str, int]]:
+    """By batch: how many of its messages are in which state; with `line_ids` of those of these lines."""
     counts: dict[str, dict[str, int]] = {}
-    for batch_id, state, count in conn.execute(_COUNTS, {"ids": sorted(batch_ids)}) if batch_ids else ():
+    if not batch_ids:
+        return counts
+    ids = {"ids": sorted(batch_ids)}
+    rows = (
+        conn.execute(_COUNTS, ids)
+        if line_ids is None
+        else conn.execute(_COUNTS_OF_LINES, {**ids, "line_ids": sorted(line_ids)})
+    )
+    for batch_id, state, count in rows:
         counts.setdefault(batch_id, {})[state] = count
     return counts

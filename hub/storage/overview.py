@@ -6,7 +6,7 @@ table holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from hub.core.clock import UtcMs
 from hub.core.ids import first_id_at, time_of
+from hub.storage.arrays import one_of, texts
 from hub.storage.schema.messages import Message
 from hub.storage.types import table_of
 
@@ -94,13 +95,17 @@ class LagRow(NamedTuple):
     worst: int
 
 
-def _in_range() -> ColumnElement[bool]:
+_LINE_IDS = texts("line_ids")
+
+
+def _in_range(direction: str = "mt") -> ColumnElement[bool]:
     return and_(
         _MESSAGE.c.account_id == bindparam("account_id"),
         _MESSAGE.c.id >= bindparam("first_id"),
         _MESSAGE.c.id < bindparam("last_id"),
-        _MESSAGE.c.direction == "mt",
+        _MESSAGE.c.direction == direction,
         or_(bindparam("device_id", type_=Text).is_(None), _MESSAGE.c.device_id == bindparam("device_id", type_=Text)),
+        or_(_LINE_IDS.is_(None), one_of(_MESSAGE.c.line_id, _LINE_IDS)),
     )
 
 
@@ -137,17 +142,11 @@ _DELIVERY_TIMES = (
     .order_by(_MESSAGE.c.id.desc())
     .limit(LATENCY_SAMPLE)
 )
-_RECEIVED = select(func.count()).where(
-    _MESSAGE.c.account_id == bindparam("account_id"),
-    _MESSAGE.c.id >= bindparam("first_id"),
-    _MESSAGE.c.id < bindparam("last_id"),
-    _MESSAGE.c.direction == "mo",
-    or_(bindparam("device_id", type_=Text).is_(None), _MESSAGE.c.device_id == bindparam("device_id", type_=Text)),
-)
+_RECEIVED = select(func.count()).select_from(_MESSAGE).where(_in_range("mo"))
 # The words are written out, not bound: only then does a database see that the partial indexes of unfinished rows hold what is asked
 # for. Both statements walk those indexes alone, however much has ended.
 _WAITING = text(
-    """select l.device_id,
+    """select l.id, l.device_id,
   (select count(*) from message m where m.line_id = l.id and m.state in ('queued', 'retried')
     and m.offered_at is null) as waiting,
   (select count(*) from message m where m.line_id = l.id and m.state in ('queued', 'retried')
@@ -156,10 +155,12 @@ _WAITING = text(
     and m.offered_at is null) as oldest_id
 from line l where l.account_id = :account_id and l.device_id is not null"""
 )
-_ON_PHONES = text(
-    """select d.id, (select count(*) from message m where m.device_id = d.id
-    and m.state in ('queued', 'retried', 'dispatched', 'uncertain') and m.device_id is not null) as held
+_HELD = """select d.id, (select count(*) from message m where m.device_id = d.id
+    and m.state in ('queued', 'retried', 'dispatched', 'uncertain') and m.device_id is not null{of_lines}) as held
 from device d where d.account_id = :account_id and d.revoked_at is null"""
+_ON_PHONES = text(_HELD.format(of_lines=""))
+_ON_PHONES_OF_LINES = text(_HELD.format(of_lines=" and m.line_id in :line_ids")).bindparams(
+    bindparam("line_ids", expanding=True, type_=Text)
 )
 LAG_SAMPLE = 20_000
 """The newest deliveries of each webhook whose waiting is measured."""
@@ -201,44 +202,40 @@ _BY_PHONE = (
 )
 
 
-def _range(account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None) -> dict[str, Any]:
-    first, last = first_id_at(since), first_id_at(until)
-    return {"account_id": account_id, "first_id": first, "last_id": last, "device_id": device_id}
+class Whose(NamedTuple):
+    """Whose texts are counted: an account's, of one phone or of some lines only where these are named."""
+
+    account_id: str
+    device_id: str | None = None
+    line_ids: Collection[str] | None = None
 
 
-def count_by_state(
-    conn: Connection, account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None
-) -> list[StateCount]:
-    """Outbound texts made in a range, by state and reason; of one phone, or of all."""
-    values = _range(account_id, since, until, device_id)
-    return [StateCount(**row) for row in conn.execute(_BY_STATE, values).mappings()]
+def _range(whose: Whose, since: UtcMs, until: UtcMs) -> dict[str, Any]:
+    lines = None if whose.line_ids is None else sorted(whose.line_ids)
+    return {**whose._asdict(), "line_ids": lines, "first_id": first_id_at(since), "last_id": first_id_at(until)}
+
+
+def count_by_state(conn: Connection, whose: Whose, since: UtcMs, until: UtcMs) -> list[StateCount]:
+    """Outbound texts made in a range, by state and reason."""
+    return [StateCount(**row) for row in conn.execute(_BY_STATE, _range(whose, since, until)).mappings()]
 
 
 def count_by_bucket(
-    conn: Connection,
-    account_id: str,
-    since: UtcMs,
-    until: UtcMs,
-    *,
-    span: int,
-    shift: int,
-    device_id: str | None = None,
+    conn: Connection, whose: Whose, since: UtcMs, until: UtcMs, *, span: int, shift: int
 ) -> list[BucketCount]:
     """The same by span of time; `shift` moves the borders (a time zone's offset). All in milliseconds."""
-    values = _range(account_id, since, until, device_id) | {"span": span, "shift": shift}
+    values = _range(whose, since, until) | {"span": span, "shift": shift}
     return [BucketCount(**row) for row in conn.execute(_BY_BUCKET, values).mappings()]
 
 
-def count_received(conn: Connection, account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None) -> int:
+def count_received(conn: Connection, whose: Whose, since: UtcMs, until: UtcMs) -> int:
     """Inbound texts, pictures and missed calls of a range."""
-    return int(conn.execute(_RECEIVED, _range(account_id, since, until, device_id)).scalar_one())
+    return int(conn.execute(_RECEIVED, _range(whose, since, until)).scalar_one())
 
 
-def delivery_times(
-    conn: Connection, account_id: str, since: UtcMs, until: UtcMs, device_id: str | None = None
-) -> list[int]:
+def delivery_times(conn: Connection, whose: Whose, since: UtcMs, until: UtcMs) -> list[int]:
     """Milliseconds from due to delivered, of the newest delivered texts of a range, shortest first."""
-    return sorted(conn.execute(_DELIVERY_TIMES, _range(account_id, since, until, device_id)).scalars())
+    return sorted(conn.execute(_DELIVERY_TIMES, _range(whose, since, until)).scalars())
 
 
 def webhook_lag(
@@ -258,14 +255,15 @@ def list_lane_states(conn: Connection, account_id: str) -> list[LaneState]:
     return [LaneState(**row) for row in conn.execute(_LANES, {"account_id": account_id, "most": COUNTED}).mappings()]
 
 
-def count_by_phone(conn: Connection, account_id: str, now: UtcMs) -> list[PhoneCount]:
-    """How the phones of an account did in the last hour and day, and what waits for each."""
-    values = _range(account_id, now - 86_400_000, now + 1) | {"hour_id": first_id_at(now - 3_600_000)}
+def count_by_phone(conn: Connection, whose: Whose, now: UtcMs) -> list[PhoneCount]:
+    """How the phones of an account did in the last hour and day, and what waits for each; of all their lines, or of some."""
+    account_id, own = whose.account_id, whose.line_ids
+    values = _range(whose, now - 86_400_000, now + 1) | {"hour_id": first_id_at(now - 3_600_000)}
     found: dict[str, dict[str, Any]] = {}
     for row in conn.execute(_BY_PHONE, values).mappings():
         found[row["device_id"]] = dict(row)
-    for device_id, waiting, pinned, oldest_id in conn.execute(_WAITING, {"account_id": account_id}):
-        if waiting:
+    for line_id, device_id, waiting, pinned, oldest_id in conn.execute(_WAITING, {"account_id": account_id}):
+        if waiting and (own is None or line_id in own):
             known = found.setdefault(device_id, {"device_id": device_id})
             oldest = [at for at in (known.get("oldest_at"), time_of(oldest_id)) if at is not None]
             known |= {
@@ -273,7 +271,8 @@ def count_by_phone(conn: Connection, account_id: str, now: UtcMs) -> list[PhoneC
                 "pinned": known.get("pinned", 0) + pinned,
                 "oldest_at": min(oldest),
             }
-    for device_id, held in conn.execute(_ON_PHONES, {"account_id": account_id}):
+    statement, of_lines = (_ON_PHONES, {}) if own is None else (_ON_PHONES_OF_LINES, {"line_ids": sorted(own)})
+    for device_id, held in conn.execute(statement, {"account_id": account_id, **of_lines}):
         if held:
             found.setdefault(device_id, {"device_id": device_id})["on_phone"] = held
     return [PhoneCount(**found[device_id]) for device_id in sorted(found)]

@@ -38,7 +38,7 @@ export const session = {
   can(scope: string): boolean {
     return facts?.scopes.includes(scope) ?? false;
   },
-  /** Whether this person sees all lines: batches, webhooks and keys are closed to those who see some only. */
+  /** Whether this person sees all lines: sending in bulk, webhooks and keys are closed to those who see some only. */
   get seesAll(): boolean {
     return (facts?.user.line_ids ?? null) === null;
   },

@@ -104,13 +104,17 @@ def shown(view: BatchView, forecast: BatchForecast = NOTHING) -> Batch:
 
 
 async def _with_forecast(call: Call[Any, Any], views: Sequence[BatchView]) -> list[Batch]:
-    forecasts = await call.read(forecast_batches, call.account_id, views, call.now)
+    forecasts = await call.read(forecast_batches, call.account_id, views, call.now, call.line_ids)
     return [shown(view, forecasts.get(view.id, NOTHING)) for view in views]
 
 
 async def list_batches(call: Call[PageQuery, None]) -> BatchPage:
-    """List batches."""
-    page = await call.read(batches.list_batches, call.account_id, id_cursor(call.query.cursor), call.query.limit)
+    """List batches.
+
+    Who sees some lines only is shown what these have of each batch.
+    """
+    cursor, limit = id_cursor(call.query.cursor), call.query.limit
+    page = await call.read(batches.list_batches, call.account_id, cursor, limit, call.line_ids)
     return BatchPage(items=await _with_forecast(call, page.items), next_cursor=page.next)
 
 
@@ -119,7 +123,7 @@ async def get_batch(call: Call[NoQuery, None]) -> Batch:
 
     How far it has come. Its texts are listed by `GET /v1/messages?batch_id=…`.
     """
-    view = found(await call.read(batches.find_batch, call.account_id, call.path["batch_id"]))
+    view = found(await call.read(batches.find_batch, call.account_id, call.path["batch_id"], call.line_ids))
     return (await _with_forecast(call, [view]))[0]
 
 
@@ -161,8 +165,13 @@ async def _change(call: Call[NoQuery, None], action: Literal["cancel", "pause", 
 _ALL = "/v1/batches"
 _ONE = "/v1/batches/{batch_id}"
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation(method="GET", path=_ALL, run=list_batches, scope=Scope.MESSAGES_READ, query=PageQuery, body=NoBody, returns=BatchPage),
-    Operation(method="GET", path=_ONE, run=get_batch, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=Batch),
+    Operation(
+        method="GET", path=_ALL, run=list_batches, knows_lines=True, scope=Scope.MESSAGES_READ, query=PageQuery, body=NoBody,
+        returns=BatchPage,
+    ),
+    Operation(
+        method="GET", path=_ONE, run=get_batch, knows_lines=True, scope=Scope.MESSAGES_READ, query=NoQuery, body=NoBody, returns=Batch
+    ),
     Operation(
         method="POST", path=_ONE + "/cancel", run=cancel_batch, scope=Scope.MESSAGES_SEND, query=NoQuery, body=NoBody,
         returns=BatchChange, errors=(Code.CANCEL_TOO_LATE, Code.CONFLICT),

@@ -125,10 +125,15 @@ def _address(text: str, place: int, region: str | None) -> str:
 
 
 async def list_contacts(call: Call[ContactsQuery, None]) -> ContactPage:
-    """List contacts."""
+    """List contacts.
+
+    Who sees some lines only is shown those who have a conversation with one of them.
+    """
     query = call.query
     peer = None if query.peer is None else peer_address(query.peer, await _region(call)).value
-    page = await call.read(book.list_contacts, call.account_id, query.text, peer, query.cursor, query.limit)
+    page = await call.read(
+        book.list_contacts, call.account_id, query.text, peer, query.cursor, query.limit, call.line_ids
+    )
     return ContactPage(items=[shown(view) for view in page.items], next_cursor=page.next)
 
 
@@ -180,7 +185,7 @@ _ALL = "/v1/contacts"
 _ONE = "/v1/contacts/{contact_id}"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path=_ALL, run=list_contacts, scope=Scope.MESSAGES_READ, query=ContactsQuery, body=NoBody,
+        method="GET", path=_ALL, run=list_contacts, knows_lines=True, scope=Scope.MESSAGES_READ, query=ContactsQuery, body=NoBody,
         returns=ContactPage,
     ),
     Operation(

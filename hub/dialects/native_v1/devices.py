@@ -175,19 +175,19 @@ async def list_devices(call: Call[DevicesQuery, None]) -> DevicePage:
         limit=call.query.limit,
         now=call.now,
     )
-    views = [view for view in page.items if _is_seen(call, view)]
+    views = [view for view in page.items if is_seen(call, view)]
     return DevicePage(items=[shown(view, call.line_ids) for view in views], next_cursor=page.next)
 
 
 async def get_device(call: Call[NoQuery, None]) -> Device:
     """Read one phone."""
     view = found(await call.read(devices.find_device, call.account_id, call.path["device_id"], now=call.now))
-    if not _is_seen(call, view):
+    if not is_seen(call, view):
         raise HubError(Code.NOT_FOUND)
     return shown(view, call.line_ids)
 
 
-def _is_seen(call: Call[Any, None], view: devices.DeviceView) -> bool:
+def is_seen(call: Call[Any, Any], view: devices.DeviceView) -> bool:
     """Somebody who may see some lines only sees the phones these are in."""
     return call.line_ids is None or any(line.id in call.line_ids for line in view.lines)
 

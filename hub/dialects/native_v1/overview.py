@@ -17,7 +17,7 @@ from hub.core.errors import invalid
 from hub.core.ids import time_of
 from hub.core.results import why
 from hub.core.status import Status
-from hub.dialects.native_v1.devices import DeviceRisk, shown_risk
+from hub.dialects.native_v1.devices import DeviceRisk, is_seen, shown_risk
 from hub.dialects.native_v1.fields import (
     Count,
     DeviceId,
@@ -252,7 +252,8 @@ def range_of(call: Call[Any, None]) -> tuple[int, int]:
 async def get_overview(call: Call[OverviewQuery, None]) -> Overview:
     """Read the overview of a range.
 
-    How far texts have come, why some did not arrive, what waits, and which phones need a person.
+    How far texts have come, why some did not arrive, what waits, and which phones need a person. Who sees some lines only is told of
+    these, and of no webhook.
     """
     since, until = range_of(call)
     is_short = until - since <= 2 * DAY_MS
@@ -261,19 +262,22 @@ async def get_overview(call: Call[OverviewQuery, None]) -> Overview:
     offset = ZoneInfo(settings.time_zone).utcoffset(datetime.fromtimestamp(until / 1000, UTC))
     shift = 0 if offset is None else int(offset.total_seconds() * 1000)
     account, phone_id = call.account_id, bare_or_none("device", call.query.device_id, "device_id")
-    counts = await call.read(stored.count_by_state, account, since, until, phone_id)
-    buckets = await call.read(stored.count_by_bucket, account, since, until, span=span, shift=shift, device_id=phone_id)
-    phones = (await call.read(devices.list_devices, account, limit=MOST_PHONES, now=call.now)).items
-    now = call.now
+    whose = stored.Whose(account, phone_id, call.line_ids)
+    counts = await call.read(stored.count_by_state, whose, since, until)
+    buckets = await call.read(stored.count_by_bucket, whose, since, until, span=span, shift=shift)
+    listed = (await call.read(devices.list_devices, account, limit=MOST_PHONES, now=call.now)).items
+    phones = [phone for phone in listed if is_seen(call, phone)]
+    # Webhooks tell of all lines: they are not for somebody who sees some.
+    lanes = await call.read(stored.list_lane_states, account) if call.line_ids is None else []
     return Overview(
         since=time(since),
         until=time(until),
         span="hour" if is_short else "day",
-        funnel=_funnel(counts, await call.read(stored.count_received, account, since, until, phone_id)),
+        funnel=_funnel(counts, await call.read(stored.count_received, whose, since, until)),
         failures=_failures(counts),
         series=_series(buckets, since, until, span, shift),
-        speed=_speed(await call.read(stored.delivery_times, account, since, until, phone_id)),
-        webhooks=[_lag(lane, now) for lane in await call.read(stored.list_lane_states, account)],
+        speed=_speed(await call.read(stored.delivery_times, whose, since, until)),
+        webhooks=[_lag(lane, call.now) for lane in lanes],
         phones_at_risk=[_at_risk(phone) for phone in phones if _needs_a_person(phone)],
         phones=len(phones),
     )
@@ -297,7 +301,7 @@ async def get_phone_numbers(call: Call[NoQuery, None]) -> PhoneNumbersList:
 
     How it did in the last hour and day, and what waits for it.
     """
-    counts = await call.read(stored.count_by_phone, call.account_id, call.now)
+    counts = await call.read(stored.count_by_phone, stored.Whose(call.account_id, None, call.line_ids), call.now)
     return PhoneNumbersList(
         items=[
             PhoneNumbers(
@@ -318,11 +322,11 @@ async def get_phone_numbers(call: Call[NoQuery, None]) -> PhoneNumbersList:
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        method="GET", path="/v1/overview", run=get_overview, scope=Scope.ACCOUNT_READ, query=OverviewQuery, body=NoBody,
+        knows_lines=True, method="GET", path="/v1/overview", run=get_overview, scope=Scope.ACCOUNT_READ, query=OverviewQuery, body=NoBody,
         returns=Overview,
     ),
     Operation(
-        method="GET", path="/v1/overview/phones", run=get_phone_numbers, scope=Scope.ACCOUNT_READ, query=NoQuery, body=NoBody,
-        returns=PhoneNumbersList,
+        knows_lines=True, method="GET", path="/v1/overview/phones", run=get_phone_numbers, scope=Scope.ACCOUNT_READ, query=NoQuery,
+        body=NoBody, returns=PhoneNumbersList,
     ),
 )  # fmt: skip

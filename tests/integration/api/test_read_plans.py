@@ -9,6 +9,9 @@ from hub.storage import overview
 from hub.storage.database import Database
 from hub.storage.feeds import Position, read_events, read_events_back
 
+WHOSE = overview.Whose("a")
+SOME_LINES = overview.Whose("a", None, ["l"])
+
 
 def plan_of(db: Database, read: Callable[..., object], *args: object) -> str:
     """How SQLite would run the statements of a read."""
@@ -28,10 +31,10 @@ def plan_of(db: Database, read: Callable[..., object], *args: object) -> str:
 @pytest.mark.parametrize(
     ("read", "args", "index"),
     [
-        (overview.count_by_state, ("a", 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
-        (overview.count_received, ("a", 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
-        (overview.delivery_times, ("a", 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
-        (overview.count_by_phone, ("a", 1), "INDEX message_waiting (line_id=?)"),
+        (overview.count_by_state, (WHOSE, 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
+        (overview.count_received, (WHOSE, 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
+        (overview.delivery_times, (SOME_LINES, 0, 1), "message_account (account_id=? AND id>? AND id<?)"),
+        (overview.count_by_phone, (SOME_LINES, 1), "INDEX message_waiting (line_id=?)"),
         (overview.list_lane_states, ("a",), "wh_due (endpoint_id=?)"),
         (
             lambda conn: read_events(conn, "a", Position(0, 5), limit=1),

@@ -22,6 +22,8 @@ OPEN = [operation for operation in OPERATIONS if operation.knows_lines]
 LISTS = [operation for operation in OPEN if operation.method == "GET" and not operation.path_ids]
 SHARED = {"contact_id", "snippet_id"}
 """Belong to the account, not to a line."""
+MIXED = {"batch_id"}
+"""May have texts of several lines: see `test_a_batch_is_what_their_lines_have_of_it`."""
 
 
 class Shop:
@@ -96,7 +98,7 @@ async def test_asking_for_another_line_gives_nothing(shop: Shop) -> None:
 
 async def test_things_of_other_lines_are_not_there(shop: Shop) -> None:
     for operation in OPEN:
-        if not operation.path_ids or set(operation.path_ids) & SHARED:
+        if not operation.path_ids or set(operation.path_ids) & (SHARED | MIXED):
             continue
         foreign = await shop.ask(operation, shop.ids["theirs"])
         assert foreign.status_code == 404, (operation.id, foreign.text)
@@ -162,3 +164,66 @@ async def test_hints_of_a_stream_are_of_their_lines(shop: Shop) -> None:
     others = [Hint("batch", "x"), Hint("endpoint", "x"), Hint("notice", "x")]
     kept = await own_hints(shop.desk.services, ACCOUNT, frozenset({shop.my_line}), [*theirs, *mine, *others])
     assert kept == mine
+
+
+async def test_contacts_are_those_their_lines_have_spoken_with(shop: Shop) -> None:
+    api = shop.desk.api
+    await api.send("+491701234570", text="x", line_id=shop.ids["mine"]["line_id"])
+    await api.send("+491701234571", text="x", line_id=shop.ids["theirs"]["line_id"])
+    for name, peer in (
+        ("my customer", "+491701234570"),
+        ("their customer", "+491701234571"),
+        ("stranger", "+491701234572"),
+    ):
+        await api.post("/v1/contacts", {"name": name, "numbers": [{"peer": peer}]})
+
+    async def names(**query: str) -> list[str]:
+        items = (await shop.max.get("/v1/contacts", params=query)).json()["items"]
+        return [item["name"] for item in items]
+
+    assert await names() == ["my customer"]
+    assert await names(text="customer") == ["my customer"]
+    assert await names(peer="+491701234570") == ["my customer"]
+    assert await names(peer="+491701234571") == []
+    nobody = await shop.desk.person("eve", Role.MEMBER, frozenset())
+    assert (await nobody.get("/v1/contacts")).json()["items"] == []
+    assert len((await api.get("/v1/contacts"))["items"]) == 3, "who sees all lines sees all contacts"
+
+
+async def test_a_batch_is_what_their_lines_have_of_it(shop: Shop) -> None:
+    api, many = shop.desk.api, [f"+4917012346{n:02}" for n in range(6)]
+    made = {
+        name: (await api.send(many, text="x", batch_name=name, **line))["batch_id"]
+        for name, line in (
+            ("mine", {"line_id": shop.ids["mine"]["line_id"]}),
+            ("theirs", {"line_id": shop.ids["theirs"]["line_id"]}),
+            ("both", {}),
+        )
+    }
+    texts = (await api.get("/v1/messages", batch_id=made["both"], limit=100))["items"]
+    own = sum(text["line_id"] == shop.ids["mine"]["line_id"] for text in texts)
+    shown = {item["name"]: item for item in (await shop.max.get("/v1/batches")).json()["items"]}
+    assert {name: item["total"] for name, item in shown.items()} == {"mine": 6} | ({"both": own} if own else {})
+    assert [sum(one["count"] for one in item["states"]) for item in shown.values()] == [
+        item["total"] for item in shown.values()
+    ]
+    whole = (await api.get(f"/v1/batches/{made['mine']}"))["expected_end_at"]
+    assert (await shop.max.get(f"/v1/batches/{made['mine']}")).json()["expected_end_at"] == whole
+    assert (await shop.max.get(f"/v1/batches/{made['theirs']}")).status_code == 404
+    assert (await shop.max.post(f"/v1/batches/{made['mine']}/cancel")).json()["code"] == "lines_limited"
+
+
+async def test_the_overview_counts_their_lines_texts_and_names_no_webhook(shop: Shop) -> None:
+    api = shop.desk.api
+    await api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/theirs"})
+    for _ in range(3):
+        await api.send("+491701234567", text="x", line_id=shop.ids["theirs"]["line_id"])
+    all_, own = await api.get("/v1/overview"), (await shop.max.get("/v1/overview")).json()
+    assert (all_["funnel"]["accepted"], all_["funnel"]["received"], all_["phones"]) == (5, 2, 2)
+    assert (own["funnel"]["accepted"], own["funnel"]["received"], own["phones"]) == (1, 1, 1)
+    assert sum(span["open"] + span["delivered"] + span["failed"] for span in own["series"]) == 1
+    assert own["webhooks"] == []
+    theirs = (await shop.max.get("/v1/overview", params={"device_id": shop.ids["theirs"]["device_id"]})).json()
+    assert theirs["funnel"]["accepted"] == 0
+    phones = (await shop.max.get("/v1/overview/phones")).json()["items"]
+    assert [(one["device_id"], one["waiting"]) for one in phones] == [(shop.ids["mine"]["device_id"], 1)]
