@@ -149,7 +149,7 @@ def _candidates(lines: Sequence[LineView], request: RouteRequest) -> tuple[list[
     is_unknown = isinstance(request.sender, ByName) and not named
     if is_unknown or isinstance(request.sender, AnyLine):
         in_pool = [line for line in lines if request.default_pool and line.pool == request.default_pool]
-        return in_pool or without_sandbox(lines), False, is_unknown
+        return in_pool or _with_phone(without_sandbox(lines)), False, is_unknown
     return named, True, False
 
 
@@ -158,6 +158,11 @@ def without_sandbox(lines: Sequence[LineView]) -> list[LineView]:
     if not any(not line.is_sandbox and not line.is_phone_removed for line in lines):
         return list(lines)
     return [line for line in lines if not line.is_sandbox]
+
+
+def _with_phone(lines: Sequence[LineView]) -> list[LineView]:
+    """Without lines that only take in what a carrier posts: such a one sends what names it, once its SIM is in a phone."""
+    return [line for line in lines if line.device_id is not None]
 
 
 def _pick(
@@ -205,6 +210,11 @@ def _obstacle(line: LineView, now: UtcMs) -> NoLine | None:
     """Why a line is not ready, what lasts longest first."""
     if not line.is_enabled:
         return NoLine("line_disabled", f"{line.name} is switched off. Enable it, or choose another line.")
+    if line.device_id is None and line.is_phone_removed:
+        return NoLine(
+            "sim_missing",
+            f"{line.name} is in no phone: it takes in texts and sends none. Put its SIM into a phone, or choose another line.",
+        )
     if not line.is_device_usable:
         phone = line.device_name or "its phone"
         return NoLine(

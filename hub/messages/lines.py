@@ -318,6 +318,7 @@ def _without_obstacle(view: LineView) -> LineView:
         is_present=True,
         is_online=True,
         is_device_usable=True,
+        is_phone_removed=False,
         paused_until=None,
         full_until=None,
     )

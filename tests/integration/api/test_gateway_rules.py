@@ -1,9 +1,13 @@
 """Rules of numbers: a text to a number is told where its rule says, and nowhere else."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from hub.cli import app
 from hub.core.errors import Code
 from hub.core.ids import parse, render
 from hub.storage.inbound_rules import lines_of_user
@@ -137,3 +141,21 @@ async def test_a_gateway_that_is_told_nothing_takes_no_numbers(api: Api) -> None
     made = await api.post("/v1/gateways", {"name": "Mute"})
     refused = await api.http.put("/v1/gateways/rules", json={"number": SHOP, "gateway_id": made["info"]["id"]})
     assert "inbound_url" in problem(refused, Code.VALIDATION)["detail"]
+
+
+def test_T9_rules_are_set_shown_and_removed_at_the_command_line(tmp_path: Path) -> None:
+    environment = {"HUB_DATA_DIR": str(tmp_path), "HUB_WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8"}
+
+    def hub(*given: str) -> str:
+        result = CliRunner().invoke(app, ["gateway", *given], env=environment)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    made = json.loads(hub("create", "FrontDesk", "--inbound-url", f"{PLATFORM}/in", "--json"))
+    assert made["webhook_url"].endswith("/sms/FrontDesk/generic")
+    assert made["delivery_status_url"].endswith("/sms/FrontDesk/generic/status")
+    hub("route", SHOP, "--gateway", "FrontDesk")
+    assert hub("routes").split() == [SHOP, made["id"]]
+    assert json.loads(hub("routes", "--json"))["rules"][0]["gateway_id"] == made["id"]
+    assert SHOP in hub("unroute", SHOP)
+    assert "No rule" in hub("routes")

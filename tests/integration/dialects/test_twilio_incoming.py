@@ -377,6 +377,15 @@ async def test_T16_carriers_of_two_kinds_work_side_by_side(carrier: Carrier) -> 
     assert len({text["conversation_id"] for text in texts}) == 1
 
 
+async def test_an_answer_by_a_number_in_no_phone_waits_in_its_thread_and_others_go_by_a_phone(carrier: Carrier) -> None:
+    taken(await carrier.post(TEXTS, TEXT))
+    (thread,) = (await carrier.api.get("/v1/conversations"))["items"]
+    (answer,) = (await carrier.api.send(PEER, line_id=thread["line_id"]))["results"]
+    assert (answer["state"], answer["conversation_id"]) == ("queued", thread["id"])
+    (other,) = (await carrier.api.send(PEER))["results"]  # names no line: not by the one this peer last wrote to
+    assert other["line_id"] not in (None, thread["line_id"])
+
+
 @given(
     fields=st.dictionaries(
         st.sampled_from(

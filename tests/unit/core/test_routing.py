@@ -244,6 +244,17 @@ def test_a_sandbox_line_sends_only_what_asks_for_it_while_there_is_a_real_one() 
     assert refused(route([away, sandbox], ByName("nobody"))).reason == "phone_offline"
 
 
+def test_a_line_in_no_phone_holds_up_no_text_and_says_so_when_it_is_asked_for() -> None:
+    carried = line("carried", device_id=None, device_name=None, is_device_usable=False, is_phone_removed=True)
+    away = line("a", is_online=False)
+    assert chosen(route([line("a"), carried], sticky="carried")) == ("a", "only_line")
+    assert refused(route([away, carried], sticky="carried")).reason == "phone_offline"
+    asked = refused(route([line("a"), carried], ByLine("carried")))
+    assert (asked.reason, asked.is_permanent) == ("sim_missing", False)
+    assert "takes in texts and sends none" in asked.sentence
+    assert refused(route([carried])).reason == "no_lines"
+
+
 def test_a_sandbox_line_sends_everything_while_it_is_alone() -> None:
     sandbox = line("sand", is_sandbox=True)
     assert chosen(route([sandbox])) == ("sand", "only_line")
