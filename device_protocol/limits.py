@@ -76,6 +76,9 @@ TEXT_MAX: Final = 10_000
 RECEIVED_TEXT_MAX: Final = 40_000
 """Characters of an incoming text: 255 segments of 153 GSM-7 characters (3GPP TS 23.040 §9.2.3.24.1)."""
 
+MEDIA_MAX: Final = 20
+"""Attachments of one MMS."""
+
 RECEIVED_TEXT_BYTES: Final = 48 * 1024
 """Octets of its JSON; a longer incoming text is cut for the wire, and says so, to fit its frame."""
 

@@ -12,7 +12,7 @@ from msgspec import Meta, Raw
 
 from device_protocol.codec import sanitise_json, sanitise_text
 from device_protocol.frames import DataContent, Record, Sims
-from device_protocol.limits import RECEIVED_TEXT_BYTES, RECEIVED_TEXT_MAX
+from device_protocol.limits import MEDIA_MAX, RECEIVED_TEXT_BYTES, RECEIVED_TEXT_MAX
 from device_protocol.wire_types import (
     Address,
     Count,
@@ -20,6 +20,7 @@ from device_protocol.wire_types import (
     OpaqueId,
     SegmentCount,
     SegmentIndex,
+    Sha256Hex,
     ShortText,
     Signed,
     Slot,
@@ -137,8 +138,23 @@ class SmsExpired(Record, frozen=True):
     submission: Submission
 
 
+class MediaRef(Record, frozen=True):
+    """One thing in an MMS. With `sha256` its bytes were put to the hub before; without, the phone could not hand them over."""
+
+    content_type: ShortText
+    sha256: Sha256Hex | None = None
+    name: ShortText | None = None
+    size_bytes: Count | None = None
+    why: Word | None = None
+    """Why there are no bytes: `type` or `size` (the hub did not take them), `missing` (the phone has not got them)."""
+
+
 class MmsReceived(Record, frozen=True):
-    """An MMS waits at the operator's server; the phone sees only the notification (OMA MMS 1.3 M-Notification.ind)."""
+    """An MMS: the whole of it where the phone could read it, else the notice that one waits at the operator's server.
+
+    Notices are OMA MMS 1.3 M-Notification.ind, whole ones M-Retrieve.conf. `text` and `media` came after version 1 was published: a hub
+    that does not know them shows the notice.
+    """
 
     received_at: UtcTime
     subscription_id: Signed
@@ -147,6 +163,8 @@ class MmsReceived(Record, frozen=True):
     subject: ShortText | None = None
     size_bytes: Count | None = None
     transaction_id: ShortText | None = None
+    text: Annotated[str, Meta(max_length=RECEIVED_TEXT_MAX)] | None = None
+    media: Annotated[tuple[MediaRef, ...], Meta(max_length=MEDIA_MAX)] = ()
 
     def __post_init__(self) -> None:
         _check_times(self.received_at)

@@ -31,6 +31,7 @@ from hub.gateways.desk import open_gateways
 from hub.http import problem_response
 from hub.live import Hint, Live
 from hub.log import get_logger
+from hub.media.links import MediaLinks
 from hub.messages.loops import message_loops
 from hub.messages.replies import Replies
 from hub.metrics import EVENT_COUNTERS
@@ -80,9 +81,9 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
         idle_seconds=config.sign_in_idle_hours * 3600,
         requests_per_second=config.requests_per_second,
     )
-    webhooks = open_webhooks(
-        config, db, clock, ids, box, [form for dialect in dialects() for form in dialect.webhook_formats]
-    )
+    media_links = MediaLinks(box, config.base_url, config.media_link_hours * 3600)
+    forms = [form for dialect in dialects() for form in dialect.webhook_formats]
+    webhooks = open_webhooks(config, db, clock, ids, box, forms, media_links.complete)
     services = Services(
         config=config,
         clock=clock,
@@ -98,6 +99,7 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
         gateways=open_gateways(config, db, clock, ids, box, credentials, webhooks),
         sessions=Sessions(clock),
         webhooks=webhooks,
+        media_links=media_links,
         hub_epoch=_hub_epoch(db, ids, clock),
         tls_pin=tls_pin,
     )

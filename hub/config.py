@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from hub.core.mail import is_domain
 
+from hub.core.media import KNOWN_TYPES, declared_type
+
 
 class ConfigurationError(Exception):
     """A setting that cannot be used; its text names the variable, what it holds and what it may hold."""
@@ -116,6 +118,21 @@ class Config:
         "Days until a text whose fate is unknown ends as failed `outcome_unknown` (phones remember ids for 7).",
         7,
         group="Messages",
+    )
+
+    media_types: str = setting(
+        "Types of attachments that are kept, as a comma-separated list; what the bytes are has to agree (docs/media.md).",
+        "image/jpeg,image/png,image/gif,image/webp,image/bmp,image/heic,image/heif,audio/amr,audio/amr-wb,audio/mpeg,audio/mp4,"
+        "audio/aac,audio/ogg,audio/wav,audio/3gpp,video/mp4,video/3gpp,video/3gpp2,video/webm,video/quicktime,application/pdf,"
+        "text/plain,text/vcard,text/calendar",
+        group="Media",
+    )
+    media_max_bytes: int = setting("Largest attachment.", 5 << 20, group="Media")
+    media_max_message_bytes: int = setting("All attachments of one message together.", 10 << 20, group="Media")
+    media_link_hours: int = setting(
+        "How long a signed link to an attachment works, counted from when a webhook was made, or the link asked for.",
+        168,
+        group="Media",
     )
 
     offline_after_seconds: float = setting(
@@ -320,6 +337,13 @@ def _check(config: Config) -> None:
         raise ConfigurationError("HUB_TLS is files: set HUB_TLS_CERTIFICATE and HUB_TLS_KEY.")
     if not config.storage_url.startswith(("sqlite:///", "postgresql://")):
         raise ConfigurationError("HUB_DATABASE_URL: use sqlite:///path or postgresql://user:password@host/name.")
+    unknown = sorted(
+        one for text in config.media_types.split(",") if (one := declared_type(text)) and one not in KNOWN_TYPES
+    )
+    if unknown:
+        raise ConfigurationError(
+            f"HUB_MEDIA_TYPES holds {unknown[0]!r}, whose bytes the hub cannot tell from another's: leave it out."
+        )
     for network in filter(None, config.webhook_allow_networks.split(",")):
         try:
             ipaddress.ip_network(network.strip())

@@ -22,7 +22,18 @@ NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What is counted by its own name: a caller can make up methods, and each would be a time series."""
 
-DOORS = ("/v1/", "/device/", "/ui/", "/api/", "/3rdparty/", "/mobile/", "/2010-04-01/", "/sms/", "/providers/")
+DOORS = (
+    "/v1/",
+    "/device/",
+    "/ui/",
+    "/api/",
+    "/3rdparty/",
+    "/mobile/",
+    "/2010-04-01/",
+    "/sms/",
+    "/providers/",
+    "/media/",
+)
 """First path segments that get their own label in metrics; everything else is `other`."""
 _TRACE_BYTES = 8
 _TRACES_PER_DRAW = 256

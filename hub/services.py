@@ -23,6 +23,7 @@ from hub.core.ports import PhoneSessions
 from hub.gateways.desk import GatewayDesk
 from hub.live import Live
 from hub.log import get_logger
+from hub.media.links import MediaLinks
 from hub.storage.database import Database
 from hub.webhooks.front import Webhooks
 
@@ -72,6 +73,7 @@ class Services:
     gateways: GatewayDesk
     sessions: PhoneSessions
     webhooks: Webhooks
+    media_links: MediaLinks
     hub_epoch: str
     """Names this life of the data: a restore from a backup makes a new one. Part of every cursor and stream id."""
     tls_pin: str | None = None

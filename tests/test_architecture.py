@@ -22,6 +22,7 @@ ROWS = {
     "hub.devices": 3,
     "hub.gateways": 3,
     "hub.mail": 3,
+    "hub.media": 3,
     "hub.messages": 3,
     "hub.webhooks": 3,
     "hub.live": 3,

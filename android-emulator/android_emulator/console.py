@@ -3,6 +3,7 @@
     text +14155550199 Are you open today?     a text comes in (slot 0; `text:1 …` for the second card)
     call +14155550199                         a call is missed (`call hidden`: the caller hides the number)
     mms +14155550199                          an MMS waits at the operator's server
+    picture +14155550199 cat.png Look!        an MMS comes in, with a file and words
     service off|none|on                       airplane mode, no service, back in service
     battery 15 [charging]
     permission send_sms off
@@ -15,12 +16,15 @@ Each line is answered `done: …` once what it says is on the phone's disk, or `
 """
 
 import asyncio
+import mimetypes
 import os
 import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
+from android_emulator.inbound import Attachment
 from android_emulator.phone import EmulatedPhone
 from android_emulator.radio import Service
 
@@ -53,6 +57,7 @@ class Console:
             "text": self._text,
             "call": self._call,
             "mms": self._mms,
+            "picture": self._picture,
             "service": self._service,
             "battery": self._battery,
             "permission": self._permission,
@@ -91,6 +96,14 @@ class Console:
 
     async def _mms(self, slot: int, rest: str) -> None:
         await self._phone.notice_mms(rest or None, slot=slot)
+
+    async def _picture(self, slot: int, rest: str) -> None:
+        sender, _, rest = rest.partition(" ")
+        name, _, text = rest.partition(" ")
+        path = Path(name)
+        content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        attachment = Attachment(content_type, await asyncio.to_thread(path.read_bytes), path.name)
+        await self._phone.receive_mms(sender, attachment, text=text, slot=slot)
 
     async def _service(self, _slot: int, rest: str) -> None:
         await self._phone.set_service(_SERVICES[rest])

@@ -14,6 +14,7 @@ ENROL_PATH: Final = "/device/v1/enroll"
 TOKEN_PATH: Final = "/device/v1/token"
 EVENTS_PATH: Final = "/device/v1/events"
 JOBS_PATH: Final = "/device/v1/jobs"
+MEDIA_PATH: Final = "/device/v1/media/"
 ANSWER_SECONDS: Final = 30
 """Time for any call; that one which waits for frames may wait 25 s of it."""
 
@@ -61,11 +62,22 @@ class HubClient:
         path = f"{JOBS_PATH}?wait={HTTP_WAIT_MAX_SECONDS}&session_no={session_no}"
         return await self._call("GET", path, access_token)
 
+    async def put_media(self, access_token: str, sha256: str, content_type: str, content: bytes) -> None:
+        """The bytes of an attachment, before the event that names them. Raises HubError (413 `size`, 415 `type`) or HubUnreachableError."""
+        await self._call("PUT", MEDIA_PATH + sha256, access_token, content, content_type)
+
     async def _post(self, path: str, body: bytes, access_token: str | None = None) -> bytes:
         return await self._call("POST", path, access_token, body)
 
-    async def _call(self, method: str, path: str, access_token: str | None, body: bytes = b"") -> bytes:
-        headers = {"Content-Type": "application/json"} if body else {}
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        access_token: str | None,
+        body: bytes = b"",
+        content_type: str = "application/json",
+    ) -> bytes:
+        headers = {"Content-Type": content_type} if body else {}
         if access_token is not None:
             headers["Authorization"] = f"Bearer {access_token}"
         try:

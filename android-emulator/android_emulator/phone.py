@@ -22,8 +22,8 @@ from android_emulator.clock import PhoneClock
 from android_emulator.enrolling import complete, prepare, read_invitation
 from android_emulator.failpoints import Failpoints
 from android_emulator.handset import PERMISSIONS, Handset
-from android_emulator.hub_client import HubClient
-from android_emulator.inbound import call_missed, mms_waits, text_received
+from android_emulator.hub_client import HubClient, HubError, HubUnreachableError
+from android_emulator.inbound import Attachment, call_missed, mms_received, mms_waits, text_received
 from android_emulator.magic_numbers import MagicNumbers
 from android_emulator.misbehaviour import Misbehaviour
 from android_emulator.observation import ObservedPhone
@@ -35,7 +35,7 @@ from android_emulator.uplink import Timing, Transport, Uplink, describe
 from android_emulator.websocket import open_websocket
 from device_protocol.codec import encode
 from device_protocol.frames import App, Hello
-from device_protocol.payloads import Payload, SimChanged
+from device_protocol.payloads import MediaRef, Payload, SimChanged
 
 APP: Final = App("1.0.0-emulator", "14", "Handset Hub", "Emulated phone")
 
@@ -206,6 +206,25 @@ class EmulatedPhone(ObservedPhone):
     ) -> None:
         """An MMS waits at the operator's server."""
         self.handset.record(mms_waits(sender, subject, size_bytes, self._sim_in(slot), self.handset.hub_now_ms))
+
+    async def receive_mms(
+        self, sender: str | None, *attachments: Attachment, text: str | None = None, slot: int = 0
+    ) -> None:
+        """A whole MMS comes in: its attachments go to the hub, then the event that names them."""
+        media = tuple([await self._hand_over(one) for one in attachments])
+        sim = self._sim_in(slot)
+        self.handset.record(mms_received(sender, text, media, sim, self.handset.hub_now_ms))
+        self._say(f"MMS from {sender}: {len(attachments)} attachments")
+
+    async def _hand_over(self, one: Attachment) -> MediaRef:
+        try:
+            client, token = await self.uplink.token()
+            await client.put_media(token, one.sha256, one.content_type, one.content)
+        except HubError as error:
+            return one.ref({413: "size", 415: "type"}.get(error.status, "missing"))
+        except HubUnreachableError:
+            return one.ref("missing")  # a real phone keeps the bytes and tries for a day
+        return one.ref()
 
     async def insert_sim(self, slot: int, card: SimCard) -> InsertedSim:
         inserted = self.tray.insert(slot, card)

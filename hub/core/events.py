@@ -129,8 +129,21 @@ class ReceivedData(Data, frozen=True, kw_only=True):
     """The message centre's time stamp."""
 
 
+class MediaData(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing attached to an MMS."""
+
+    id: str
+    content_type: str
+    name: str | None = None
+    size_bytes: int | None = None
+    url: str | None = None
+    """Where it can be fetched without credentials, for a while."""
+    why: str | None = None
+    """Why it cannot be fetched: `type`, `size`, `missing`, `deleted`."""
+
+
 class MmsData(Data, frozen=True, kw_only=True):
-    """`mms:received`: what the phone may read of it."""
+    """`mms:received`: what the phone may read of it, and what it handed over."""
 
     id: str
     from_: str = msgspec.field(name="from")
@@ -138,6 +151,7 @@ class MmsData(Data, frozen=True, kw_only=True):
     subject: str | None = None
     text: str = ""
     size_bytes: int | None = None
+    media: tuple[MediaData, ...] = ()
     line_id: str | None = None
     device_id: str | None = None
     slot: int | None = None

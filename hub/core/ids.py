@@ -40,6 +40,7 @@ Kind = Literal[
     "snippet",
     "gateway",
     "mailbox",
+    "media",
 ]
 
 PREFIXES: Mapping[Kind, str] = MappingProxyType(
@@ -63,6 +64,7 @@ PREFIXES: Mapping[Kind, str] = MappingProxyType(
         "snippet": "snp",
         "gateway": "gtw",
         "mailbox": "mbx",
+        "media": "med",
     }
 )
 

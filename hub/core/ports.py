@@ -114,6 +114,15 @@ class Outcome(msgspec.Struct, frozen=True):
     """Where the rest of the answer is (a TwiML `<Redirect>`); may be relative to the URL that gave this one."""
 
 
+Completing = Callable[[EventView, UtcMs], EventView]
+"""Adds to an event what is made when a delivery is: links that expire. The same event and time give the same bytes."""
+
+
+def as_it_is(event: EventView, made_at: UtcMs) -> EventView:
+    """A `Completing` that adds nothing."""
+    return event
+
+
 class WebhookFormat(Protocol):
     """One vendor's way of telling an event."""
 

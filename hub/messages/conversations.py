@@ -9,7 +9,8 @@ from hub.core.effects import LiveHint
 from hub.core.errors import Code, HubError
 from hub.core.ids import is_id
 from hub.messages.search import MessageFilter, list_messages
-from hub.messages.views import ConversationPage, ConversationView, MessagePage, conversation_view, message_view
+from hub.messages.shown import views_by_id
+from hub.messages.views import ConversationPage, ConversationView, MessagePage, conversation_view
 from hub.storage import messages_search as stored
 from hub.storage.conversations import ConversationRow, lock_conversations, write_conversations
 from hub.storage.messages_search import FoundConversation, ThreadPlace
@@ -130,13 +131,13 @@ def _is_of(row: ConversationRow | None, account_id: str) -> bool:
 
 def _views(conn: Connection, account_id: str, found: Sequence[FoundConversation]) -> list[ConversationView]:
     newest = {one.row.last_message_id for one in found if one.row.last_message_id is not None}
-    messages = stored.find_messages(conn, account_id, newest)
+    messages = views_by_id(conn, account_id, stored.find_messages(conn, account_id, newest).values())
     return [
         conversation_view(
             one.row,
             one.line_number,
             one.line_name,
-            message_view(*messages[one.row.last_message_id]) if one.row.last_message_id in messages else None,
+            messages.get(one.row.last_message_id or ""),
         )
         for one in found
     ]

@@ -50,6 +50,6 @@ def erase(tx: Tx, commands: Sequence[Erase]) -> list[Done[None] | Refused]:
             if command.is_deleted:
                 deleted.add(row.id)
             outcomes.append(Done(None, (LiveHint(row.account_id, "message", row.id),)))
-    erase_words(tx.conn, [(row.id, row.device_id, row.device_event_uuid) for row in wordless.values()])
+    erase_words(tx.conn, [(row.id, row.device_id, row.device_event_uuid) for row in wordless.values()], tx.now)
     delete_messages(tx.conn, deleted)
     return outcomes

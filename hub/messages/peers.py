@@ -13,7 +13,8 @@ from hub.core.clock import UtcMs
 from hub.core.errors import Code, HubError
 from hub.core.ids import is_id
 from hub.messages.conversations import UpdateConversation, update_conversation
-from hub.messages.views import Direction, MessagePage, MessageView, View, message_view
+from hub.messages.shown import views_by_id, views_of
+from hub.messages.views import Direction, MessagePage, MessageView, View
 from hub.storage import contacts, messages_search
 from hub.storage import threads as stored
 from hub.storage.consent import OptOutRow, opted_out
@@ -136,7 +137,7 @@ def list_texts(
     with_peer = stored.conversations_with(conn, account_id, [found.row.peer], line_ids).get(found.row.peer, [])
     ids = [one.row.id for one in with_peer]
     texts, next_ = stored.page_of_texts(conn, account_id, ids, after, limit, is_oldest_first=oldest_first)
-    return MessagePage(items=tuple(message_view(*one) for one in texts), next=next_)
+    return MessagePage(items=views_of(conn, account_id, texts), next=next_)
 
 
 def update_thread(tx: Tx, commands: Sequence[UpdateThread]) -> list[Done[ThreadView] | Refused]:
@@ -176,14 +177,14 @@ def _views(
     people = contacts.contacts_of(conn, account_id, peers)
     out = opted_out(conn, [account_id], peers)
     newest = {one[0].row.last_message_id for one in with_peers.values() if one[0].row.last_message_id is not None}
-    messages = messages_search.find_messages(conn, account_id, newest)
+    messages = views_by_id(conn, account_id, messages_search.find_messages(conn, account_id, newest).values())
     texts = stored.count_texts(conn, [one.row.id for found in with_peers.values() for one in found]) if is_whole else {}
     return tuple(
         _view(
             found,
             people.get(peer),
             out.get((account_id, peer)),
-            message_view(*messages[last]) if (last := found[0].row.last_message_id or "") in messages else None,
+            messages.get(found[0].row.last_message_id or ""),
             texts if is_whole else None,
         )
         for peer in peers

@@ -1,4 +1,4 @@
-"""What handsets send us: texts, MMS notices and missed calls, each into the thread of its line and sender.
+"""What handsets send us: texts, MMS and missed calls, each into the thread of its line and sender.
 
 Duplicates are the event stream's matter: whatever comes here was not seen before. No text is lost over a strange sender, an
 unknown SIM or an empty body; it is stored and shown as it is.
@@ -15,12 +15,13 @@ from hub.core.address import peer_address
 from hub.core.clock import UtcMs, rfc3339
 from hub.core.effects import Effect, LiveHint
 from hub.core.encoding import measure
-from hub.core.events import Data, EventType, MissedCallData, MmsData, ReceivedData
+from hub.core.events import Data, EventType, MediaData, MissedCallData, MmsData, ReceivedData
 from hub.core.ids import render
 from hub.core.status import Status
 from hub.core.text import sanitise
 from hub.core.timeline import Kind
 from hub.messages.announce import new_event, rendered
+from hub.messages.attachments import Attachments
 from hub.messages.consent import Heard, hear
 from hub.messages.lines import read_account_settings
 from hub.messages.threads import conversation_id, merged
@@ -82,9 +83,11 @@ def receive(tx: Tx, given: Sequence[Incoming]) -> list[Received]:
     accounts = {one.account_id for one in given}
     lines = _lines(tx, given, accounts)
     regions = {id_: settings.default_region for id_, settings in read_account_settings(tx.conn, accounts).items()}
-    arrivals = [_arrive(tx, one, _line_of(one, lines), regions.get(one.account_id)) for one in given]
+    contents = Attachments.of(tx, [(one.account_id, one.payload) for one in given])
+    arrivals = [_arrive(tx, one, _line_of(one, lines), regions.get(one.account_id), contents) for one in given]
     rows = [arrival.row for arrival in arrivals]
     insert_messages(tx.conn, rows)
+    contents.store(tx)
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
     insert_hops(tx.conn, [arrival.hop for arrival in arrivals])
     published = publish(tx, [arrival.event for arrival in arrivals])
@@ -118,7 +121,7 @@ def _line_of(one: Incoming, lines: Sequence[LineRow]) -> LineRow | None:
     return here[0] if len(here) == 1 else None
 
 
-def _arrive(tx: Tx, one: Incoming, line: LineRow | None, region: str | None) -> _Arrival:
+def _arrive(tx: Tx, one: Incoming, line: LineRow | None, region: str | None, contents: Attachments) -> _Arrival:
     row = _row(tx, one, line, region)
     facts = {
         "device_id": one.device_id,
@@ -140,7 +143,7 @@ def _arrive(tx: Tx, one: Incoming, line: LineRow | None, region: str | None) -> 
         _JSON.encode(known).decode(),
         one.raw,
     )
-    type_, data = _data(row, one, line)
+    type_, data = _data(row, one, line, contents.attach(tx, row, one.payload))
     return _Arrival(row, hop, new_event(tx.new_id(), type_, row, data, one.at))
 
 
@@ -190,7 +193,7 @@ def _body(payload: IncomingPayload) -> tuple[str, str, int]:
         case SmsReceived():
             return "sms", sanitise(payload.text or ""), payload.segments
         case MmsReceived():
-            return "mms", sanitise(payload.subject or ""), 1
+            return "mms", sanitise(payload.text or payload.subject or ""), 1
         case CallMissed():
             return "call", "", 0
 
@@ -213,7 +216,7 @@ def _touch(row: MessageRow) -> Touch | None:
     return Touch(row.conversation_id, row.account_id, row.line_id, row.peer, row.created_at, row.id, "mo", 1)
 
 
-def _data(row: MessageRow, one: Incoming, line: LineRow | None) -> tuple[EventType, Data]:
+def _data(row: MessageRow, one: Incoming, line: LineRow | None, media: tuple[MediaData, ...]) -> tuple[EventType, Data]:
     number = line.number if line else one.number
     slot = line.slot if line else one.payload.slot
     at = rfc3339(row.received_at or row.created_at)
@@ -234,13 +237,15 @@ def _data(row: MessageRow, one: Incoming, line: LineRow | None) -> tuple[EventTy
                 received_at=at,
                 network_at=None if row.sent_at is None else rfc3339(row.sent_at),
             )
-        case MmsReceived(size_bytes=size):
+        case MmsReceived(subject=subject, text=text, size_bytes=size):
             return EventType.MMS_RECEIVED, MmsData(
                 id=ids[0],
                 from_=row.peer,
                 to=number,
-                subject=row.text or None,
+                subject=sanitise(subject) if subject else None,
+                text=sanitise(text or ""),
                 size_bytes=size,
+                media=media,
                 line_id=ids[1],
                 device_id=ids[2],
                 slot=slot,

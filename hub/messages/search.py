@@ -6,7 +6,8 @@ from sqlalchemy import Connection
 from hub.core.clock import UtcMs
 from hub.core.errors import Code, HubError
 from hub.core.ids import is_id
-from hub.messages.views import MessagePage, MessageView, message_view
+from hub.messages.shown import views_of
+from hub.messages.views import MessagePage, MessageView
 from hub.storage import messages_search as stored
 
 COUNTED_AT_MOST = 10_000
@@ -42,7 +43,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
 def find_message(conn: Connection, account_id: str, message_id: str) -> MessageView | None:
     """One text; None for an unknown id and for another account's."""
     found = stored.find_message(conn, account_id, message_id)
-    return None if found is None else message_view(*found)
+    return None if found is None else views_of(conn, account_id, [found])[0]
 
 
 def list_messages(
@@ -56,7 +57,7 @@ def list_messages(
     if after is not None and not is_id(after):
         raise HubError(Code.BAD_CURSOR)
     found, next_ = stored.list_messages(conn, account_id, asked.stored(), after, limit)
-    return MessagePage(items=tuple(message_view(*one) for one in found), next=next_)
+    return MessagePage(items=views_of(conn, account_id, found), next=next_)
 
 
 def count_messages(conn: Connection, account_id: str, asked: MessageFilter) -> int:

@@ -9,6 +9,7 @@ import msgspec
 
 from hub.core.clock import UtcMs
 from hub.core.encoding import Encoding
+from hub.core.media import Medium
 from hub.messages.announce import read_callback, read_metadata
 from hub.messages.known_segments import KnownSegment, read_segments
 from hub.storage.conversations import ConversationRow
@@ -87,6 +88,7 @@ class MessageView(View, frozen=True, kw_only=True):
     final_at: UtcMs | None
     received_at: UtcMs | None
     segment_reports: tuple[SegmentView, ...]
+    media: tuple[Medium, ...] = ()
 
 
 class MessagePage(View, frozen=True, kw_only=True):
@@ -175,7 +177,9 @@ LAST_SECOND: UtcMs = 253_402_300_799_000
 """The last second of year 9999. As a due time: not as long as the message's batch is paused."""
 
 
-def message_view(row: MessageRow, line_number: str | None, line_name: str | None) -> MessageView:
+def message_view(
+    row: MessageRow, line_number: str | None, line_name: str | None, media: tuple[Medium, ...] = ()
+) -> MessageView:
     """A stored text as it is read."""
     target = read_callback(row)
     return MessageView(
@@ -218,6 +222,7 @@ def message_view(row: MessageRow, line_number: str | None, line_name: str | None
         final_at=row.final_at,
         received_at=row.received_at,
         segment_reports=tuple(_segment(index, known) for index, known in enumerate(read_segments(row.segment_reports))),
+        media=media,
     )
 
 

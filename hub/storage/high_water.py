@@ -22,6 +22,7 @@ MADE_FROM_TIME = (
     "hub_user",
     "line",
     "mailbox",
+    "media",
     "message",
     "snippet",
     "sign_in",

@@ -5,7 +5,9 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.media import release_media_of
 from hub.storage.messages import MESSAGE, TIMELINE
 from hub.storage.schema.devices import DeviceEvent
 from hub.storage.schema.webhooks import WebhookEvent
@@ -26,13 +28,14 @@ _DELETE = delete(MESSAGE).where(one_of(MESSAGE.c.id, texts("ids")))
 _DELETE_HOPS = delete(TIMELINE).where(one_of(TIMELINE.c.message_id, texts("ids")))
 
 
-def erase_words(conn: Connection, rows: Sequence[tuple[str, str | None, str | None]]) -> None:
-    """Blank these texts: each as (message, phone it came by, that phone's event)."""
+def erase_words(conn: Connection, rows: Sequence[tuple[str, str | None, str | None]], now: UtcMs) -> None:
+    """Blank these texts, attachments included: each as (message, phone it came by, that phone's event)."""
     if not rows:
         return
     ids = {"ids": [row[0] for row in rows]}
     conn.execute(_BLANK_MESSAGE, ids)
     conn.execute(_BLANK_RAW, ids)
+    release_media_of(conn, ids["ids"], now)
     events = [{"_seq": seq, "_data": _without_words(data)} for seq, data in conn.execute(_EVENTS, ids)]
     if events:
         conn.execute(_BLANK_EVENT, events)
@@ -45,7 +48,7 @@ def erase_words(conn: Connection, rows: Sequence[tuple[str, str | None, str | No
 
 def _without_words(data: str) -> str:
     told = json.loads(data)
-    blanks: dict[str, object] = {"text": "", "metadata": {}, "subject": None}
+    blanks: dict[str, object] = {"text": "", "metadata": {}, "subject": None, "media": []}
     return json.dumps(
         {name: blanks.get(name, value) for name, value in told.items()}, ensure_ascii=False, separators=(",", ":")
     )

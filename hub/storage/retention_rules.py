@@ -143,6 +143,30 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 " and not exists (select 1 from message where conversation_id = :conversation_id)",
             ),
         ),
+        "media": Sweep(
+            "What was attached to texts, once those are gone",
+            _messages,
+            ("id",),
+            "select id, account_id, sha256 from media where id < :cutoff_id"
+            " and not exists (select 1 from message where message.id = media.message_id) order by id limit :most",
+            after=(
+                "delete from media_content where account_id = :account_id and sha256 = :sha256"
+                " and (loose_since is null or loose_since < :cutoff) and not exists (select 1 from media"
+                " where media.account_id = media_content.account_id and media.sha256 = media_content.sha256)",
+                "delete from media_piece where account_id = :account_id and sha256 = :sha256 and not exists"
+                " (select 1 from media_content where account_id = :account_id and sha256 = :sha256)",
+            ),
+        ),
+        "media_content": Sweep(
+            "Bytes of attachments that no text names; the others go with the last text that does",
+            _days(1),
+            ("account_id", "sha256"),
+            "select account_id, sha256 from media_content where loose_since < :cutoff and not exists (select 1 from media"
+            " where media.account_id = media_content.account_id and media.sha256 = media_content.sha256)"
+            " order by loose_since limit :most",
+            before=("delete from media_piece where account_id = :account_id and sha256 = :sha256",),
+        ),
+        "media_piece": EndedElsewhere("with its `media_content`"),
         "smsgate_recipient": EndedElsewhere("with its `smsgate_message`"),
         "smsgate_message": Sweep(
             "Messages as clients of the sms-gate.app API see them, once their texts are gone",

@@ -17,7 +17,7 @@ from typing import Any
 
 from hub.accounts.secretbox import SecretBox
 from hub.core.errors import HubError
-from hub.core.ports import WebhookFormat
+from hub.core.ports import Completing, WebhookFormat, as_it_is
 from hub.log import get_logger
 from hub.storage.database import Database
 from hub.storage.webhooks_due import Due
@@ -71,6 +71,7 @@ class Deliverer:
         client: Client,
         on_texts: OnTexts | None = None,
         identity: MailIdentity | None = None,
+        complete: Completing = as_it_is,
     ) -> None:
         self._db = db
         self._settings = settings
@@ -80,7 +81,7 @@ class Deliverer:
         self._recorder = Recorder(db, settings.node, on_commit=self._committed, on_lost=self._lost)
         watched = {name for name, form in formats.items() if isinstance(form, IsWatched) and form.is_watched}
         self._settler = Settler(self._clock, self._recorder, random.random, settings.node, watched)
-        self._tries = Tries(self._clock, formats, self._settler, on_texts, identity or MailIdentity())
+        self._tries = Tries(self._clock, formats, self._settler, on_texts, identity or MailIdentity(), complete)
         self._keeper = LaneKeeper(db, self._clock, self._leases, client, Sealer(box))
         self._bulkheads = Bulkheads(settings.max_in_flight)
         self._upkeep = Upkeep(db, self._clock, self._keeper, self._recorder, self._bulkheads, settings)

@@ -13,7 +13,7 @@ from hub.core.errors import Code, HubError, invalid
 from hub.core.events import EventType
 from hub.core.ids import IdSource
 from hub.core.mail import is_mail
-from hub.core.ports import TellsByMail, WebhookFormat
+from hub.core.ports import Completing, TellsByMail, WebhookFormat, as_it_is
 from hub.storage.database import Database
 from hub.storage.webhooks_endpoints import StoredEndpoint, find_endpoint, list_endpoints
 from hub.storage.webhooks_lanes import LaneRow, load_lanes
@@ -72,6 +72,7 @@ class Webhooks:
         client: Client,
         node: str = "",
         identity: MailIdentity | None = None,
+        complete: Completing = as_it_is,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -83,6 +84,8 @@ class Webhooks:
         """What sends; shared with the delivery loop, which closes it."""
         self.identity = identity or MailIdentity()
         """Who the hub is when it writes mails."""
+        self.complete = complete
+        """What an event is given when it is delivered."""
         self._trials = Trials(client, clock, ids, node, self.identity)
 
     # --- endpoints ----------------------------------------------------------------------------------------------------------------
@@ -227,7 +230,8 @@ class Webhooks:
 
     async def delivery(self, account_id: str, delivery_id: str) -> DeliveryDetail:
         """One, with its tries and its bytes."""
-        found = await self._db.read(read_delivery, account_id, delivery_id, dict(self.formats), self.identity)
+        formats = dict(self.formats)
+        found = await self._db.read(read_delivery, account_id, delivery_id, formats, self.identity, self.complete)
         if found is None:
             raise HubError(Code.NOT_FOUND)
         return DeliveryDetail(delivery=found[0], attempts=found[1], body=found[2])

@@ -8,7 +8,7 @@ from hub.accounts.secretbox import SecretBox
 from hub.config import Config
 from hub.core.effects import WakeDelivery
 from hub.core.ids import IdSource
-from hub.core.ports import Effects, WebhookFormat, Worker
+from hub.core.ports import Completing, Effects, WebhookFormat, Worker, as_it_is
 from hub.storage.database import Database
 from hub.webhooks.client import HttpClient
 from hub.webhooks.deliver import Deliverer
@@ -56,12 +56,14 @@ def open_webhooks(
     ids: IdSource,
     box: SecretBox,
     formats: Sequence[WebhookFormat] = (),
+    complete: Completing = as_it_is,
 ) -> Webhooks:
     """What the doors use; `formats` are those of the dialects. Raises ValueError when two have one name."""
     guard = Guard(config.webhook_allow_networks.split(","))
     http = HttpClient(guard, Resolver(guard), proxy=config.webhook_proxy)
     client = Transports(http, mailer_of(config))
-    return Webhooks(db, clock, ids, box, formats_with(*formats), client, config.node_name, mail_identity(config, box))
+    identity = mail_identity(config, box)
+    return Webhooks(db, clock, ids, box, formats_with(*formats), client, config.node_name, identity, complete)
 
 
 def mailer_of(config: Config) -> Mailer | None:
@@ -97,7 +99,15 @@ def webhook_loops(parts: _Parts, on_texts: OnTexts | None = None) -> list[Worker
         keep_events_days=parts.config.keep_events_days,
     )
     loop = Deliverer(
-        parts.db, parts.clock, parts.secrets, webhooks.formats, settings, webhooks.client, on_texts, webhooks.identity
+        parts.db,
+        parts.clock,
+        parts.secrets,
+        webhooks.formats,
+        settings,
+        webhooks.client,
+        on_texts,
+        webhooks.identity,
+        webhooks.complete,
     )
     parts.effects.on(WakeDelivery, lambda effect: loop.wake(effect.endpoint_ids))
     return [loop]

@@ -8,7 +8,7 @@ from hub.core.clock import UtcMs
 from hub.core.events import EventType
 from hub.core.ids import BadId, from_number, to_number
 from hub.core.mail import is_mail
-from hub.core.ports import DeliveryView, EventView, RenderedRequest, Secrets, WebhookFormat
+from hub.core.ports import Completing, DeliveryView, EventView, RenderedRequest, Secrets, WebhookFormat
 from hub.storage import webhooks_log as stored
 from hub.storage.webhooks_outcomes import STATES
 from hub.webhooks.attempts import shown_attempt
@@ -55,7 +55,12 @@ def read_deliveries(
 
 
 def read_delivery(
-    conn: Connection, account_id: str, delivery_id: str, formats: dict[str, WebhookFormat], identity: MailIdentity
+    conn: Connection,
+    account_id: str,
+    delivery_id: str,
+    formats: dict[str, WebhookFormat],
+    identity: MailIdentity,
+    complete: Completing,
 ) -> tuple[Delivery, tuple[Attempt, ...], str] | None:
     """One delivery, its tries, and the bytes that are sent."""
     row = stored.find_delivery(conn, account_id, number_of_id(delivery_id))
@@ -66,7 +71,7 @@ def read_delivery(
     return (
         shown_delivery(row, last),
         tuple(shown_attempt(tried, id_of_number(tried.id)) for tried in tries),
-        _body(row, formats.get(row.format), identity),
+        _body(row, formats.get(row.format), identity, complete),
     )
 
 
@@ -98,17 +103,19 @@ def shown_delivery(row: Any, last: stored.LastTry | None) -> Delivery:
     )
 
 
-def _body(row: Any, form: WebhookFormat | None, identity: MailIdentity) -> str:
+def _body(row: Any, form: WebhookFormat | None, identity: MailIdentity, complete: Completing) -> str:
     """The body, made again: it is the same on every try, so it is not stored."""
     if form is None:
         return ""
     try:
-        return _rendered(row, form, row.created_at, identity).body.decode("utf-8", "replace")
+        return _rendered(row, form, row.created_at, identity, complete).body.decode("utf-8", "replace")
     except Exception as error:  # a format is an adapter's code; the log says of each try why there was no request
         return str(error)
 
 
-def _rendered(row: Any, form: WebhookFormat, now: UtcMs, identity: MailIdentity) -> RenderedRequest:
+def _rendered(
+    row: Any, form: WebhookFormat, now: UtcMs, identity: MailIdentity, complete: Completing
+) -> RenderedRequest:
     event = EventView(
         event_id=row.event_id,
         seq=row.event_seq,
@@ -124,7 +131,7 @@ def _rendered(row: Any, form: WebhookFormat, now: UtcMs, identity: MailIdentity)
     delivery = DeliveryView(
         delivery_id=id_of_number(row.id), attempt=max(row.attempts, 1), run=row.run, created_at=row.created_at
     )
-    view = format_view(row)
+    view, event = format_view(row), complete(event, row.created_at)
     if is_mail(view.url):
         return compose(identity, form, view, event)
     return form.render(view, event, delivery, Secrets(), now)

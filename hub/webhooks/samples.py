@@ -11,6 +11,7 @@ from hub.core.events import (
     DeviceData,
     EndpointData,
     EventType,
+    MediaData,
     MessageData,
     MissedCallData,
     MmsData,
@@ -24,7 +25,8 @@ from hub.core.ports import EventView
 
 _ID = first_id_at(0)
 _DEVICE, _LINE, _THREAD = render("device", _ID), render("line", _ID), render("conversation", _ID)
-_MESSAGE, _ENDPOINT = render("message", _ID), render("endpoint", _ID)
+_MESSAGE, _ENDPOINT, _MEDIUM = render("message", _ID), render("endpoint", _ID), render("media", _ID)
+_PICTURE = f"https://hub.example/media/{render('account', _ID)}/{_MEDIUM}?expires=0&signature=test"
 OURS, THEIRS = "+15550100", "+15550123"
 """Numbers that are nobody's (ITU-T E.164: 555-0100 to 555-0199 are for fiction)."""
 
@@ -71,7 +73,15 @@ def _others(at: str) -> Mapping[type[Data], Data]:
             ReceivedData: ReceivedData(
                 id=_MESSAGE, from_=THEIRS, to=OURS, text="This is a test.", received_at=at, **place
             ),
-            MmsData: MmsData(id=_MESSAGE, from_=THEIRS, to=OURS, subject="Test", received_at=at, **place),
+            MmsData: MmsData(
+                id=_MESSAGE,
+                from_=THEIRS,
+                to=OURS,
+                subject="Test",
+                media=(MediaData(id=_MEDIUM, content_type="image/png", name="test.png", size_bytes=68, url=_PICTURE),),
+                received_at=at,
+                **place,
+            ),
             MissedCallData: MissedCallData(id=_MESSAGE, from_=THEIRS, to=OURS, called_at=at, **place),
             SimChangedData: SimChangedData(
                 device_id=_DEVICE, sims=(SimData(slot=0, line_id=_LINE, number=OURS, carrier="Test"),), changed_at=at

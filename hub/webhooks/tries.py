@@ -5,7 +5,16 @@ from urllib.parse import urljoin
 
 from hub.core.events import EventType
 from hub.core.mail import is_mail
-from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, ReplyText, WebhookFormat
+from hub.core.ports import (
+    Completing,
+    DeliveryView,
+    EndpointView,
+    EventView,
+    Outcome,
+    RenderedRequest,
+    ReplyText,
+    WebhookFormat,
+)
 from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.storage.webhooks_due import Due
@@ -39,12 +48,14 @@ class Tries:
         settler: Settler,
         on_texts: OnTexts | None,
         identity: MailIdentity,
+        complete: Completing,
     ) -> None:
         self._clock = clock
         self._formats = formats
         self._settler = settler
         self._on_texts = on_texts
         self._identity = identity
+        self._complete = complete
 
     async def run(self, lane: Lane, due: Due, *, is_probe: bool = False) -> None:
         """Try a delivery that the lane has started."""
@@ -53,7 +64,7 @@ class Tries:
             self._settler.skip(lane, due)
             return
         started_at = self._clock.now()
-        event = event_view(due)
+        event = self._complete(event_view(due), due.created_at)
         request, answer = self._request(lane, due, form, event, due.target)
         if request is not None:
             assert form is not None

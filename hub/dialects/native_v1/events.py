@@ -27,6 +27,7 @@ from hub.dialects.native_v1.fields import (
 )
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, Operation
 from hub.dialects.native_v1.pages import START, FeedCursor, feed_cursor
+from hub.services import Services
 from hub.storage.feeds import FeedEvent, read_events, read_events_back
 
 DATA_TYPES: tuple[type[Any], ...] = tuple(sorted(set(DATA_OF.values()), key=lambda shape: shape.__name__))
@@ -84,11 +85,11 @@ class EventsQuery(Query):
     limit: Limit = DEFAULT_LIMIT
 
 
-def shown(event: FeedEvent, epoch: str) -> Event:
-    """An event as customers see it."""
+def shown(event: FeedEvent, account_id: str, services: Services) -> Event:
+    """An event as customers see it; links to attachments work from now on."""
     return Event(
         id=out("event", event.id),
-        cursor=feed_cursor(epoch, event.position),
+        cursor=feed_cursor(services.hub_epoch, event.position),
         seq=event.position.seq,
         type=EventType(event.type),
         occurred_at=time(event.occurred_at),
@@ -98,8 +99,15 @@ def shown(event: FeedEvent, epoch: str) -> Event:
         message_id=out_or_none("message", event.message_id),
         conversation_id=out_or_none("conversation", event.conversation_id),
         trace_id=event.trace_id,
-        data=msgspec.Raw(event.data.encode()),
+        data=msgspec.Raw(_data(event, account_id, services)),
     )
+
+
+def _data(event: FeedEvent, account_id: str, services: Services) -> bytes:
+    data = event.data.encode()
+    if event.type != EventType.MMS_RECEIVED:
+        return data
+    return services.media_links.complete_data(account_id, data, services.clock.now())
 
 
 async def list_events(call: Call[EventsQuery, None]) -> EventPage:
@@ -120,7 +128,7 @@ async def list_events(call: Call[EventsQuery, None]) -> EventPage:
             read_events, call.account_id, after, types=query.type, line_ids=call.line_ids, limit=query.limit
         )
     return EventPage(
-        items=[shown(event, epoch) for event in page.events],
+        items=[shown(event, call.account_id, call.services) for event in page.events],
         next_cursor=feed_cursor(epoch, page.next),
         has_more=page.has_more,
     )

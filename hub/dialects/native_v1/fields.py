@@ -42,6 +42,7 @@ ContactId = Annotated[str, _id("contact", "A contact.")]
 SnippetId = Annotated[str, _id("snippet", "A text that is sent often.")]
 GatewayId = Annotated[str, _id("gateway", "A gateway: an account SID and a token.")]
 MailboxId = Annotated[str, _id("mailbox", "An address whose mails go out as texts.")]
+MediaId = Annotated[str, _id("media", "An attachment.")]
 AccountId = Annotated[str, _id("account", "An account.")]
 
 UtcTime = Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from hub.core.media import Medium as Attached
 from hub.core.results import why
 from hub.core.status import Status
 from hub.dialects.native_v1.fields import (
@@ -14,6 +15,7 @@ from hub.dialects.native_v1.fields import (
     Count,
     DeviceId,
     LineId,
+    MediaId,
     MessageId,
     Model,
     NextCursor,
@@ -39,6 +41,20 @@ class Segment(Model):
     reason: str | None
     error_code: str | None
     at: UtcTime | None
+
+
+class Medium(Model):
+    """One thing attached to an MMS."""
+
+    id: MediaId
+    content_type: str
+    name: str | None
+    size_bytes: Count | None
+    url: Annotated[
+        str | None,
+        Meta(description="Its content, for whoever may read the text; null when it is not here: `why` says why."),
+    ]
+    why: Annotated[str | None, Meta(description="`type` or `size`: not kept; `missing`: not handed over; `deleted`.")]
 
 
 class Message(Model):
@@ -85,6 +101,7 @@ class Message(Model):
     final_at: UtcTime | None
     received_at: UtcTime | None
     segment_reports: list[Segment]
+    media: Annotated[list[Medium], Meta(description="What is attached to an MMS.")]
     trace_id: Annotated[str | None, Meta(description="Names the request it came by in the hub's logs.")]
 
 
@@ -140,7 +157,19 @@ def shown(view: MessageView) -> Message:
             )
             for one in view.segment_reports
         ],
+        media=[_medium(one) for one in view.media],
         trace_id=view.trace_id,
+    )
+
+
+def _medium(one: Attached) -> Medium:
+    return Medium(
+        id=out("media", one.id),
+        content_type=one.type,
+        name=one.name,
+        size_bytes=one.size_bytes,
+        url=f"/v1/media/{out('media', one.id)}" if one.why is None else None,
+        why=one.why,
     )
 
 

@@ -32,6 +32,7 @@ TAGS = {
     "forecast": "When texts to many would have been sent.",
     "batches": "Requests to many recipients.",
     "conversations": "Threads of one line and one peer.",
+    "media": "What is attached to an MMS.",
     "threads": "The inbox: all conversations with one peer, over all lines.",
     "senders": "Which line a text would leave by.",
     "contacts": "Names, notes and tags for numbers.",
@@ -247,8 +248,8 @@ def _responses(operation: AnyOperation, refs: Mapping[Any, Any]) -> dict[str, An
 
 def _content(operation: AnyOperation, refs: Mapping[Any, Any]) -> dict[str, Any]:
     if operation.returns is Content:
-        binary = operation.media_type == "image/png"
-        schema = {"type": "string", "contentMediaType": "image/png"} if binary else {"type": "string"}
+        binary = operation.media_type in ("image/png", "*/*")
+        schema = {"type": "string", "contentMediaType": operation.media_type} if binary else {"type": "string"}
         return {operation.media_type: {"schema": schema}}
     return {operation.media_type: {"schema": refs[operation.returns]}}
 

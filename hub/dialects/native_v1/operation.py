@@ -146,6 +146,7 @@ PATH_IDS: Mapping[str, Kind] = MappingProxyType(
         "user_id": "user",
         "gateway_id": "gateway",
         "mailbox_id": "mailbox",
+        "media_id": "media",
     }
 )
 """Every parameter of a path is an id; its name says of what. One that is no such id is answered 404, like a foreign one."""

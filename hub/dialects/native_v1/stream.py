@@ -174,7 +174,10 @@ class EventStream:
             epoch = self._services.hub_epoch
             lines = b"".join(
                 b"id: %b\ndata: %b\n\n"
-                % (feed_cursor(epoch, event.position).encode(), _ENCODER.encode(shown_event(event, epoch)))
+                % (
+                    feed_cursor(epoch, event.position).encode(),
+                    _ENCODER.encode(shown_event(event, self._who.account_id, self._services)),
+                )
                 for event in page.events
             )
             self._position, has_more = page.next, page.has_more

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from hub.core.clock import rfc3339
 from hub.core.effects import ExportAsked
 from hub.core.errors import Code, HubError
-from hub.core.ids import to_smsgate21
+from hub.core.ids import BadId, from_smsgate21, to_smsgate21
+from hub.core.media import Medium
 from hub.devices import find_device
 from hub.dialects.smsgate.answers import answer, wrong
 from hub.dialects.smsgate.names import Names
@@ -26,6 +27,8 @@ from hub.dialects.smsgate.reading import (
     text,
 )
 from hub.dialects.smsgate.serving import Ask, Operation
+from hub.media.serving import media_response
+from hub.storage.media import media_of
 from hub.storage.messages_received import Narrowed, Received, list_received
 from hub.storage.transaction import Done, Refused, Tx
 
@@ -86,7 +89,11 @@ class Inbox:
         offset = query_number(query, "offset", least=0, most=LARGEST_OFFSET, default=0)
         with_attachments = query_flag(query, "includeAttachments")
         found, total = await ask.services.db.read(list_received, ask.account_id, asked, offset, limit)
-        shown = [_shown(one, with_attachments=with_attachments) for one in found]
+        media: dict[str, tuple[Medium, ...]] = {}
+        if with_attachments:
+            ids = [one.row.id for one in found if one.row.kind == "mms"]
+            media = await ask.services.db.read(media_of, ask.account_id, ids)
+        shown = [_shown(one, media.get(one.row.id, ()) if with_attachments else None) for one in found]
         return answer(shown, 200, {"X-Total-Count": str(total)})
 
     async def refresh(self, ask: Ask) -> Response:
@@ -131,10 +138,16 @@ class Inbox:
         return answer({}, 202)
 
     async def attachment(self, ask: Ask) -> Response:
-        """404: what is in an MMS stays on the phone."""
-        raise HubError(
-            Code.NOT_FOUND, "attachment not found: the hub keeps the text of an MMS and not what is attached"
-        )
+        """What was attached to an MMS: its bytes."""
+        shown_id, _, rest = ask.tail.partition("/")
+        word, _, number = rest.partition("/")
+        message_id = _message_id(shown_id)
+        if word == "attachments" and message_id is not None and number.isascii() and number.isdigit():
+            found = await ask.services.db.read(media_of, ask.account_id, [message_id])
+            for one in found.get(message_id, ()):
+                if str(one.position) == number:
+                    return await media_response(ask.services.db, ask.account_id, one)
+        raise HubError(Code.NOT_FOUND, "attachment not found")
 
     def _device_id(self, ask: Ask, shown_id: str | None) -> str | None:
         if shown_id is None:
@@ -145,7 +158,19 @@ class Inbox:
         return device_id
 
 
-def _shown(one: Received, *, with_attachments: bool) -> dict[str, Any]:
+def _message_id(shown_id: str) -> str | None:
+    try:
+        return from_smsgate21(shown_id)
+    except BadId:
+        return None
+
+
+def _attachment(one: Medium) -> dict[str, Any]:
+    named = {"name": one.name or f"attachment-{one.position}", "size": one.size_bytes or 0}
+    return {"partId": one.position, "contentType": one.type, **named}
+
+
+def _shown(one: Received, media: tuple[Medium, ...] | None) -> dict[str, Any]:
     row = one.row
     told: dict[str, Any] = {
         "id": to_smsgate21(row.id),
@@ -158,4 +183,6 @@ def _shown(one: Received, *, with_attachments: bool) -> dict[str, Any]:
         "isEncrypted": False,
     }
     shown = {name: value for name, value in told.items() if value is not None}
-    return shown | {"attachments": []} if with_attachments else shown
+    if media is None:
+        return shown
+    return shown | {"attachments": [_attachment(one) for one in media if one.why is None]}

@@ -16,7 +16,8 @@ from hub.dialects.twilio import errors
 from hub.dialects.twilio.call import Call, asking_gateway, read_form
 from hub.dialects.twilio.errors import ApiError, error_response, in_twilios_words
 from hub.dialects.twilio.incoming import routes as incoming_routes
-from hub.dialects.twilio.messages import change_message, delete_message, get_message, list_media, list_messages
+from hub.dialects.twilio.media import by_link, delete_media, fetch_media, get_media, list_media
+from hub.dialects.twilio.messages import change_message, delete_message, get_message, list_messages
 from hub.dialects.twilio.resources import account_resource, account_uri
 from hub.dialects.twilio.sending import create_message
 from hub.dialects.twilio.words import API_VERSION, rfc2822
@@ -26,7 +27,7 @@ from hub.services import Services
 
 log = get_logger("twilio")
 
-Run = Callable[[Call], Awaitable[dict[str, Any] | None]]
+Run = Callable[[Call], Awaitable[dict[str, Any] | Response | None]]
 _encoder = msgspec.json.Encoder()
 
 _ACCOUNT = f"/{API_VERSION}/Accounts/{{account_sid}}"
@@ -40,6 +41,16 @@ def routes(services: Services) -> Sequence[BaseRoute]:
         Route("/sms/{gateway}/generic/send", _Path(services, {"POST": (create_message, 201)}), methods=_ALL),
         *_both(services, _MESSAGES, {"POST": (create_message, 201), "GET": (list_messages, 200)}),
         *_both(services, f"{_MESSAGE}/Media", {"GET": (list_media, 200)}),
+        Route(
+            f"{_MESSAGE}/Media/{{media_sid}}.json",
+            _Path(services, {"GET": (get_media, 200), "DELETE": (delete_media, 204)}),
+            methods=_ALL,
+        ),
+        Route(
+            f"{_MESSAGE}/Media/{{media_sid}}",
+            _Content(services, {"GET": (fetch_media, 200), "DELETE": (delete_media, 204)}),
+            methods=_ALL,
+        ),
         *_both(
             services,
             _MESSAGE,
@@ -85,6 +96,8 @@ class _Path:
             return error_response(in_twilios_words(HubError(Code.INTERNAL)))
         if result is None:
             return Response(status_code=status)
+        if isinstance(result, Response):
+            return result
         return Response(_encoder.encode(result), status, media_type="application/json")
 
     def _run(self, request: Request) -> tuple[Run, int]:
@@ -110,6 +123,21 @@ class _Path:
         if found is None:
             raise HubError(Code.WRONG_LOGIN)
         return found
+
+
+class _Content(_Path):
+    """The path of an attachment's content, which a signed link opens without credentials."""
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method in ("GET", "HEAD") and "signature" in request.query_params:
+            gateway = await self._services.gateways.by_sid(request.path_params["account_sid"])
+            try:
+                found = None if gateway is None else await by_link(self._services, request, gateway)
+            except HubError as error:
+                return error_response(in_twilios_words(error))
+            if found is not None:
+                return found
+        return await super()._answer(request)
 
 
 async def get_account(call: Call) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from urllib.parse import quote_plus, urlencode
 
 from hub.core.clock import UtcMs, parse_rfc3339
 from hub.core.consent import asked_by
-from hub.core.events import EventType, MessageData, MmsData, ReceivedData, decode
+from hub.core.events import EventType, MediaData, MessageData, MmsData, ReceivedData, decode
 from hub.core.ids import parse, render
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
+from hub.dialects.twilio.resources import media_uri
 from hub.dialects.twilio.signature import Fields, signature
 from hub.dialects.twilio.twiml import read_script
 from hub.dialects.twilio.words import (
@@ -21,9 +22,11 @@ from hub.dialects.twilio.words import (
     SENTENCES,
     dlr_date,
     error_code,
+    media_sid,
     message_sid,
     status_word,
 )
+from hub.media.links import PATH as LINKS
 
 TOLD = frozenset(
     {
@@ -110,6 +113,7 @@ def _status(data: MessageData, account_sid: str) -> Fields:
 def _inbound(data: ReceivedData | MmsData, account_sid: str) -> Fields:
     sid = _sid(data.id, has_media=isinstance(data, MmsData))
     segments = data.segments if isinstance(data, ReceivedData) else 1
+    media = [one for one in data.media if one.url is not None] if isinstance(data, MmsData) else []
     return [
         ("MessageSid", sid),
         ("SmsSid", sid),
@@ -118,11 +122,22 @@ def _inbound(data: ReceivedData | MmsData, account_sid: str) -> Fields:
         ("ApiVersion", API_VERSION),
         ("From", data.from_),
         ("To", data.to or ""),
-        ("Body", data.text),
-        ("NumMedia", "0"),
+        ("Body", data.text or (data.subject or "" if isinstance(data, MmsData) else "")),
+        ("NumMedia", str(len(media))),
         ("NumSegments", str(segments)),
         ("SmsStatus", "received"),
+        *(pair for number, one in enumerate(media) for pair in _medium(number, one, sid, account_sid)),
         *_consent(data.text),
+    ]
+
+
+def _medium(number: int, one: MediaData, sid: str, account_sid: str) -> Fields:
+    """Where one attachment is: at Twilio's path for it, with what makes the link work without credentials."""
+    base, _, place = (one.url or "").partition(f"{LINKS}/")
+    path = media_uri(account_sid, sid, media_sid(parse("media", one.id)))
+    return [
+        (f"MediaUrl{number}", f"{base}{path}?{place.partition('?')[2]}"),
+        (f"MediaContentType{number}", one.content_type),
     ]
 
 

@@ -26,7 +26,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 async def get_message(call: Call) -> dict[str, Any]:
     """One message."""
-    return message_resource(await _found(call), call.gateway.sid)
+    return message_resource(await found_message(call), call.gateway.sid)
 
 
 async def list_messages(call: Call) -> dict[str, Any]:
@@ -51,7 +51,7 @@ async def list_messages(call: Call) -> dict[str, Any]:
 
 async def change_message(call: Call) -> dict[str, Any]:
     """`Status=canceled` stops a message that has not left; an empty `Body` removes the text of one that has ended."""
-    view = await _found(call)
+    view = await found_message(call)
     status = call.form.get("Status")
     if status is not None:
         if status != "canceled":
@@ -66,31 +66,10 @@ async def change_message(call: Call) -> dict[str, Any]:
 
 async def delete_message(call: Call) -> None:
     """Remove a message that has ended."""
-    await _erase(call, await _found(call), is_deleted=True)
+    await _erase(call, await found_message(call), is_deleted=True)
 
 
-async def list_media(call: Call) -> dict[str, Any]:
-    """The media of a message: none, because phones here tell of an MMS and do not hand over what is in it."""
-    view = await _found(call)
-    uri = f"{call.request.url.path}"
-    return (
-        {
-            "media_list": [],
-            "page": 0,
-            "page_size": PAGE_SIZE,
-            "start": 0,
-            "end": 0,
-            "uri": uri,
-            "first_page_uri": f"{uri}?PageSize={PAGE_SIZE}&Page=0",
-            "next_page_uri": None,
-            "previous_page_uri": None,
-        }
-        if view
-        else {}
-    )
-
-
-async def _found(call: Call) -> MessageView:
+async def found_message(call: Call) -> MessageView:
     message_id = message_id_of(call.request.path_params["message_sid"])
     view = None
     if message_id is not None:

@@ -6,7 +6,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hub.core.clock import UtcMs
-from hub.dialects.twilio.words import API_VERSION, SENTENCES, error_code, message_sid, rfc2822, status_word
+from hub.core.media import Medium
+from hub.dialects.twilio.words import (
+    API_VERSION,
+    SENTENCES,
+    error_code,
+    media_sid,
+    message_sid,
+    rfc2822,
+    status_word,
+)
 from hub.gateways.desk import Gateway
 from hub.messages.views import MessageView
 
@@ -16,6 +25,41 @@ REPLY_DOOR = "twilio_reply"
 def account_uri(sid: str) -> str:
     """Where an account's resources are, from the server's root."""
     return f"/{API_VERSION}/Accounts/{sid}"
+
+
+def media_uri(account_sid: str, sid: str, media_sid: str) -> str:
+    """Where an attachment is, from the server's root."""
+    return f"{account_uri(account_sid)}/Messages/{sid}/Media/{media_sid}"
+
+
+def media_resource(medium: Medium, account_sid: str, sid: str) -> dict[str, Any]:
+    """What is known of an attachment (https://www.twilio.com/docs/messaging/api/media-resource)."""
+    own = media_sid(medium.id)
+    at = rfc2822(medium.created_at)
+    return {
+        "account_sid": account_sid,
+        "content_type": medium.type,
+        "date_created": at,
+        "date_updated": at,
+        "parent_sid": sid,
+        "sid": own,
+        "uri": f"{media_uri(account_sid, sid, own)}.json",
+    }
+
+
+def media_page(items: list[dict[str, Any]], uri: str, size: int) -> dict[str, Any]:
+    """The envelope of a message's attachments, which are always one page."""
+    return {
+        "media_list": items,
+        "page": 0,
+        "page_size": size,
+        "start": 0,
+        "end": max(0, len(items) - 1),
+        "uri": uri,
+        "first_page_uri": f"{uri}?PageSize={size}&Page=0",
+        "next_page_uri": None,
+        "previous_page_uri": None,
+    }
 
 
 def message_resource(view: MessageView, sid: str) -> dict[str, Any]:
@@ -35,6 +79,7 @@ def message_resource(view: MessageView, sid: str) -> dict[str, Any]:
         recipient=view.line_number if is_inbound else view.peer,
         segments=view.segments,
         status=status_word(view.state, has_left=view.sent_at is not None),
+        media=sum(one.why is None for one in view.media),
     )
 
 
@@ -72,6 +117,7 @@ def _message(
     recipient: str | None,
     segments: int,
     status: str,
+    media: int = 0,
 ) -> dict[str, Any]:
     uri = f"{account_uri(account_sid)}/Messages/{sid}"
     return {
@@ -86,7 +132,7 @@ def _message(
         "error_message": None if code is None else SENTENCES[code],
         "from": sender,
         "messaging_service_sid": None,
-        "num_media": "0",
+        "num_media": str(media),
         "num_segments": str(segments),
         "price": None,
         "price_unit": "USD",

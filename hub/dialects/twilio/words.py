@@ -115,6 +115,21 @@ def message_id_of(sid: str) -> str | None:
         return None
 
 
+def media_sid(media_id: str) -> str:
+    """`ME` and 32 hexadecimal digits."""
+    return f"ME00{to_hex30(media_id)}"
+
+
+def media_id_of(sid: str) -> str | None:
+    """The attachment behind a SID; None when it is none of this hub's."""
+    if len(sid) != 34 or not sid.startswith("ME00"):
+        return None
+    try:
+        return from_hex30(sid[4:])
+    except BadId:
+        return None
+
+
 def rfc2822(at: UtcMs | None) -> str | None:
     """`Thu, 24 Aug 2023 05:01:45 +0000`."""
     return None if at is None else format_datetime(datetime.fromtimestamp(at // 1000, UTC))

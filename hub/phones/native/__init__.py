@@ -12,6 +12,7 @@ from hub.phones.contract import PhoneTransport
 from hub.phones.native.doors import Doors, help_page
 from hub.phones.native.fallback import Fallback
 from hub.phones.native.loops import PresenceLoop
+from hub.phones.native.media import MediaDoor
 from hub.phones.native.socket import PhoneSocket
 from hub.phones.sessions import sessions_of
 from hub.services import Services
@@ -30,6 +31,7 @@ def _routes(services: Services) -> Sequence[BaseRoute]:
         Route("/device/v1/token", answering(doors.token), methods=["POST"]),
         Route("/device/v1/events", answering(fallback.events), methods=["POST"]),
         Route("/device/v1/jobs", answering(fallback.jobs), methods=["GET"]),
+        Route("/device/v1/media/{sha256}", answering(MediaDoor(services, tokens).put), methods=["PUT"]),
         Route("/enroll", help_page, methods=["GET"]),
     )
 

@@ -22,6 +22,7 @@ from hub.http import read_body
 from hub.log import get_logger
 from hub.phones.sessions import Sessions
 from hub.phones.smsgate.answers import answer
+from hub.phones.smsgate.attachments import WITH_ATTACHMENTS, PostedAttachments
 from hub.phones.smsgate.callers import TRANSPORT, Callers, decoded
 from hub.phones.smsgate.memory import PhoneMemory
 from hub.phones.smsgate.secrets_of import PhoneSecrets
@@ -55,6 +56,7 @@ class Hooks:
         self._callers = callers
         self._secrets = secrets
         self._memory = memory
+        self._attachments = PostedAttachments(services)
 
     async def list_hooks(self, request: Request) -> Response:
         """`GET /webhooks`: nothing but this hub, one entry for each event that the app knows."""
@@ -106,15 +108,17 @@ class Hooks:
     async def _store(self, device: DeviceRow, body: bytes) -> None:
         posted: Posted = decoded(_decoder, body)
         arrived = self._services.clock.now()
-        raw = sanitise(body.decode(errors="replace"))
-        command = StorePosted(
-            account_id=device.account_id,
-            device_id=device.id,
-            credential_no=device.credential_no,
-            posted=events_of(posted, device.id, raw, arrived),
-        )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
+                if posted.event in WITH_ATTACHMENTS:
+                    posted, body = await self._attachments.take_out(device.account_id, posted)
+                raw = sanitise(body.decode(errors="replace"))
+                command = StorePosted(
+                    account_id=device.account_id,
+                    device_id=device.id,
+                    credential_no=device.credential_no,
+                    posted=events_of(posted, device.id, raw, arrived),
+                )
                 await self._services.db.writer.submit(store_posted, command, *command.keys())
         except TimeoutError:
             raise HubError(Code.STORAGE_UNAVAILABLE, "It could not be stored in time: post it again.") from None

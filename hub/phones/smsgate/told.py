@@ -21,7 +21,8 @@ from typing import Any, Final
 import msgspec
 
 from device_protocol.frames import DataContent, Status
-from device_protocol.payloads import MmsReceived, SmsReceived
+from device_protocol.limits import NUMBER_MAX
+from device_protocol.payloads import MediaRef, MmsReceived, SmsReceived
 from device_protocol.wire_types import write_utc
 from hub.core.clock import UtcMs
 from hub.devices.posted import Posted as Told
@@ -94,7 +95,8 @@ def _read(kind: str, uuid: str, payload: dict[str, Any], device_id: str, raw: st
 def fingerprint(kind: str, payload: dict[str, Any]) -> str:
     """SHA-256 over what makes an inbound event itself."""
     content = next((_text(payload, name) for name in ("message", "data", "body", "subject") if name in payload), None)
-    parts = (kind, _text(payload, "messageId"), _sender(payload), _text(payload, "receivedAt"), content)
+    parts = [kind, _text(payload, "messageId"), _sender(payload), _text(payload, "receivedAt"), content]
+    parts += [one.sha256 for one in _media(payload)]
     digest = hashlib.sha256()
     for part in parts:
         text = (part or "").encode("utf-8", "surrogatepass")
@@ -106,14 +108,15 @@ def _received(kind: str, payload: dict[str, Any], network_at: UtcMs, arrived: Ut
     sim_number = payload.get("simNumber")
     slot = sim_number - 1 if isinstance(sim_number, int) and 1 <= sim_number <= 16 else None
     if kind.startswith("mms:"):
-        text = _text(payload, "body") or _text(payload, "subject")
         size = payload.get("size")
         return MmsReceived(
             received_at=write_utc(arrived),
             subscription_id=NO_SUBSCRIPTION,
             sender=_sender(payload) or None,
             slot=slot,
-            subject=text,
+            subject=_short(payload, "subject"),
+            text=_text(payload, "body"),
+            media=_media(payload),
             size_bytes=size if isinstance(size, int) and size >= 0 else None,
             transaction_id=_text(payload, "transactionId"),
         )
@@ -130,6 +133,22 @@ def _received(kind: str, payload: dict[str, Any], network_at: UtcMs, arrived: Ut
         text=text,
         data=data,
         service_centre_at=write_utc(network_at),
+    )
+
+
+def _media(payload: dict[str, Any]) -> tuple[MediaRef, ...]:
+    """The attachments, whose bytes were taken out (`hub.phones.smsgate.attachments`)."""
+    parts = payload.get("attachments")
+    return tuple(
+        MediaRef(
+            content_type=_short(part, "contentType") or "",
+            sha256=_text(part, "sha256"),
+            name=_short(part, "name"),
+            size_bytes=size if isinstance(size := part.get("size"), int) and 0 <= size <= NUMBER_MAX else None,
+            why=_text(part, "why"),
+        )
+        for part in (parts if isinstance(parts, list) else ())
+        if isinstance(part, dict)
     )
 
 
@@ -156,6 +175,11 @@ def _values(payload: dict[str, Any]) -> Iterator[tuple[str, int]]:
 def _sender(payload: dict[str, Any]) -> str:
     """Raw from the network: a number, a name, or nothing."""
     return (_text(payload, "sender") or _text(payload, "phoneNumber") or "")[:SENDER_MAX]
+
+
+def _short(payload: dict[str, Any], name: str) -> str | None:
+    value = _text(payload, name)
+    return None if value is None else value[:SENDER_MAX]
 
 
 def _text(payload: dict[str, Any], name: str) -> str | None:

@@ -139,7 +139,16 @@ def _mms(data: MmsData, event: EventView) -> dict[str, Any]:
         "subject": data.subject,
         "body": data.text or None,
         "size": data.size_bytes or 0,
-        "attachments": [],
+        "attachments": [
+            {
+                "partId": position,
+                "contentType": one.content_type,
+                **({} if one.name is None else {"name": one.name}),
+                **({} if one.size_bytes is None else {"size": one.size_bytes}),
+                **({} if one.url is None else {"url": one.url}),
+            }
+            for position, one in enumerate(data.media)
+        ],
         "receivedAt": data.received_at,
     }
 

@@ -30,6 +30,7 @@ from hub.dialects.native_v1 import DIALECT
 from hub.gateways.desk import open_gateways
 from hub.http import problem_response
 from hub.live import Hint, Live
+from hub.media.links import MediaLinks
 from hub.messages.receive import Incoming, receive
 from hub.phones.sessions import Sessions
 from hub.registry import dialects
@@ -71,7 +72,8 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
     forms = formats_with(*(form for dialect in dialects() for form in dialect.webhook_formats))
     http = HttpClient(guard, Resolver(guard, threads=1))
     client = Transports(http, Mailer(MailServer(config.smtp_host)) if config.smtp_host else None)
-    webhooks = Webhooks(db, clock, ids, box, forms, client, identity=mail_identity(config, box))
+    links, identity = MediaLinks(box, config.base_url, config.media_link_hours * 3600), mail_identity(config, box)
+    webhooks = Webhooks(db, clock, ids, box, forms, client, identity=identity, complete=links.complete)
     return Services(
         config=config,
         clock=clock,
@@ -87,6 +89,7 @@ def make_services(db: Database, clock: FakeClock, ids: IdSource, folder: Path, *
         gateways=open_gateways(config, db, clock, ids, box, credentials, webhooks),
         sessions=Sessions(clock),
         webhooks=webhooks,
+        media_links=links,
         hub_epoch=hub_epoch,
     )
 

@@ -10,7 +10,9 @@ from hub.core.errors import Code
 from hub.core.ids import PREFIXES, render
 from hub.dialects.native_v1.operation import PATH_IDS, AnyOperation
 from hub.dialects.native_v1.table import OPERATIONS
+from hub.storage.schema.media import Media
 from tests.integration.api.hub_api import ALL, Api, problem
+from tests.integration.messages.world import ACCOUNT
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +45,9 @@ async def things_of_everybody(api: Api) -> dict[str, str]:
     (line,) = api.world.lines(device)
     webhook = (await api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"}))["webhook"]["id"]
     sent = await api.send(["+491701234567", "+491701234568"], text="private words")
-    await api.receive(device, "more private words")
+    received, medium = await api.receive(device, "more private words"), api.world.new_id()
+    attached = {"position": 0, "type": "image/png", "name": "private.png", "created_at": 0}
+    api.world.insert(Media, id=medium, account_id=ACCOUNT, message_id=received, **attached)
     delivery = (await api.get("/v1/deliveries"))["items"][0]["id"]
     return {
         "message_id": sent["results"][0]["message_id"],
@@ -53,6 +57,7 @@ async def things_of_everybody(api: Api) -> dict[str, str]:
         "line_id": render("line", line),
         "enrolment_id": (await api.post("/v1/enrolments", {"name": "private phone"}))["enrolment"]["id"],
         "webhook_id": webhook,
+        "media_id": render("media", medium),
         "delivery_id": delivery,
         "replay_id": (await api.post("/v1/replays", {"webhook_id": webhook}))["id"],
         "login_id": (await api.post("/v1/logins", {"username": "private-login"}))["info"]["id"],

@@ -58,6 +58,7 @@ async def test_old_rows_of_every_table_go_and_young_ones_stay(db: Database) -> N
             "conversation",
             "batch_row",
             "smsgate_recipient",
+            "media_piece",
         )
         assert kept[name] == (1 if gone else 2), name
     assert not isinstance(RULES["idempotency"], Sweep)

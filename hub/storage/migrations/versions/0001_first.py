@@ -397,6 +397,57 @@ def _line_usage() -> None:
     op.create_index("line_usage_at", "line_usage", ["at"], unique=False)
 
 
+def _media() -> None:
+    op.create_table(
+        "media",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("message_id", TEXT, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", TEXT, nullable=True),
+        sa.Column("why", TEXT, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("media_message", "media", ["message_id", "position"], unique=False)
+    op.create_index("media_of_content", "media", ["account_id", "sha256"], unique=False)
+
+
+def _media_content() -> None:
+    op.create_table(
+        "media_content",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("is_whole", sa.Boolean(), nullable=False),
+        sa.Column("loose_since", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "sha256"),
+    )
+    op.create_index(
+        "media_content_loose",
+        "media_content",
+        ["loose_since"],
+        unique=False,
+        sqlite_where=sa.text("loose_since is not null"),
+        postgresql_where=sa.text("loose_since is not null"),
+    )
+
+
+def _media_piece() -> None:
+    op.create_table(
+        "media_piece",
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "sha256", "number"),
+    )
+
+
 def _message() -> None:
     op.create_table(
         "message",
@@ -1243,6 +1294,9 @@ CREATE = (
     _idempotency,
     _inbound_rule,
     _line_usage,
+    _media,
+    _media_content,
+    _media_piece,
     _message,
     _opt_out,
     _sign_up,
