@@ -16,7 +16,6 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from hub.core.mail import is_domain
-
 from hub.core.media import KNOWN_TYPES, declared_type
 
 

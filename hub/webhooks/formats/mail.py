@@ -82,7 +82,9 @@ def _received(event: EventView, data: ReceivedData) -> tuple[str, str]:
 
 
 def _mms(event: EventView, data: MmsData) -> tuple[str, str]:
-    said = "\n".join(filter(None, (data.subject, data.text))) or "(A picture message; look at it on the phone.)"
+    links = [f"{one.name or one.content_type}: {one.url}" for one in data.media if one.url is not None]
+    words = (data.subject, data.text, *links)
+    said = "\n".join(filter(None, words)) or "(A picture message; look at it on the phone.)"
     return f"MMS from {data.from_}", _signed(said, _way(data.from_, data.to, data.received_at))
 
 
