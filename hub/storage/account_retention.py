@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from hub.config import Config
 from hub.storage.accounts import list_with_sandboxes
-from hub.storage.retention_rules import DAY_SECONDS, Sweep
+from hub.storage.retention_rules import DAY_SECONDS, MEDIA_GOES, Sweep
 
 
 def _own(_config: Config) -> float:
@@ -39,6 +39,14 @@ ACCOUNT_SWEEPS: Mapping[str, Sweep] = MappingProxyType(
                 "delete from conversation where id = :conversation_id and last_at < :cutoff"
                 " and not exists (select 1 from message where conversation_id = :conversation_id)",
             ),
+        ),
+        "media": Sweep(
+            "What was attached to texts, once those are gone",
+            _own,
+            ("id",),
+            "select id, account_id, sha256 from media where account_id = :account_id and id < :cutoff_id"
+            " and not exists (select 1 from message where message.id = media.message_id) order by id limit :most",
+            after=MEDIA_GOES,
         ),
         "smsgate_message": Sweep(
             "Messages as clients of the sms-gate.app API see them, once their texts are gone",

@@ -86,6 +86,15 @@ def _days(days: float) -> Callable[[Config], float]:
 
 _OLD_ID = "select id from {table} where id < :cutoff_id {unless} order by id limit :most"
 
+MEDIA_GOES = (
+    "delete from media_content where account_id = :account_id and sha256 = :sha256"
+    " and (loose_since is null or loose_since < :cutoff) and not exists (select 1 from media"
+    " where media.account_id = media_content.account_id and media.sha256 = media_content.sha256)",
+    "delete from media_piece where account_id = :account_id and sha256 = :sha256 and not exists"
+    " (select 1 from media_content where account_id = :account_id and sha256 = :sha256)",
+)
+"""After an attachment: its bytes, unless another one has them too, or they came in again a moment ago."""
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "account": Kept("one row per customer"),
@@ -149,13 +158,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ("id",),
             "select id, account_id, sha256 from media where id < :cutoff_id"
             " and not exists (select 1 from message where message.id = media.message_id) order by id limit :most",
-            after=(
-                "delete from media_content where account_id = :account_id and sha256 = :sha256"
-                " and (loose_since is null or loose_since < :cutoff) and not exists (select 1 from media"
-                " where media.account_id = media_content.account_id and media.sha256 = media_content.sha256)",
-                "delete from media_piece where account_id = :account_id and sha256 = :sha256 and not exists"
-                " (select 1 from media_content where account_id = :account_id and sha256 = :sha256)",
-            ),
+            after=MEDIA_GOES,
         ),
         "media_content": Sweep(
             "Bytes of attachments that no text names; the others go with the last text that does",

@@ -10,6 +10,7 @@ import pytest
 from hub.core.ids import render
 from hub.messages.erase import Erase, erase
 from hub.storage.retention import Retention
+from hub.storage.schema.accounts import Account
 from hub.storage.schema.devices import DeviceEvent
 from hub.storage.schema.media import Media, MediaContent, MediaPiece
 from tests.integration.devices.native_hub import NativeHub
@@ -191,7 +192,8 @@ async def test_erasing_a_message_takes_its_attachments_and_leaves_anothers(app_h
     assert await keeps.sweep_all() >= 1
     assert [row["sha256"] for row in world.rows(MediaContent)] == [sha256(JPEG)]
     assert {row["sha256"] for row in world.rows(MediaPiece)} == {sha256(JPEG)}
-    app_hub.clock.advance(400 * 86_400)
+    world.change(Account, ACCOUNT, settings='{"keep_messages_days": 7}')
+    app_hub.clock.advance(8 * 86_400)
     await keeps.sweep_all()
     assert [*world.rows(Media), *world.rows(MediaContent), *world.rows(MediaPiece)] == []
 
