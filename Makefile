@@ -29,8 +29,8 @@ run: install  ## a hub on http://127.0.0.1:8080 with its data in ./data
 test: install  ## all tests; those that need PostgreSQL or Chromium say so when they are skipped
 	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
-soak: install  ## the long fault and load tests
-	$(BIN)/python -m pytest -m slow $(ARGS)
+soak: install  ## the long fault and load tests, with their figures; ARGS="-k check_06" runs one
+	$(BIN)/python -m pytest -m slow -v -s -o faulthandler_timeout=0 --durations=0 $(ARGS)
 
 check: install  ## style, types, and that the written records are up to date
 	$(BIN)/ruff check .

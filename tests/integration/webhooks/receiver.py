@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 QUIET_SECONDS = 60.0
+PROGRESS_SECONDS = 10.0
 """Waits end by what comes, not by the clock: a busy machine is slow, and only one on which nothing moves any more is stuck."""
 
 
@@ -24,6 +25,15 @@ class Post:
     @property
     def id(self) -> str:
         return self.headers["webhook-id"]
+
+
+def figure(what: str, found: float, most: float, unit: str) -> None:
+    """Print a measured number beside its bound, and hold it; to be seen with `pytest -s`."""
+    print(
+        f"  {what}: {found:.2f} {unit}, must be at most {most:.2f}: {'holds' if found <= most else 'MISSED'}",
+        flush=True,
+    )
+    assert found <= most, f"{what}: {found:.2f} {unit}, must be at most {most:.2f}"
 
 
 Script = Callable[[Post, asyncio.StreamWriter], Awaitable[bool | None]]
@@ -80,6 +90,7 @@ class Receiver:
     def __post_init__(self) -> None:
         self._server: asyncio.Server | None = None
         self._arrived = asyncio.Condition()
+        self._told_at = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -116,11 +127,19 @@ class Receiver:
         """Wait until something holds that changes with each request. Gives up only when no request has come for a while."""
         while not condition():
             seen = len(self.posts)
+            self._tell_progress(seen)
             try:
                 async with asyncio.timeout(quiet_seconds), self._arrived:
                     await self._arrived.wait_for(lambda seen=seen: len(self.posts) > seen)  # type: ignore[misc]
             except TimeoutError:
                 raise AssertionError(f"{seen} requests came, then none for {quiet_seconds:g} s") from None
+
+    def _tell_progress(self, seen: int) -> None:
+        """From time to time, for whoever watches a long run."""
+        now = time.monotonic()
+        if now - self._told_at >= PROGRESS_SECONDS:
+            self._told_at = now
+            print(f"  {seen} requests have come to port {self.port}", flush=True)
 
     async def until_count(self, count: int, quiet_seconds: float = QUIET_SECONDS) -> None:
         """Wait until so many requests have come."""

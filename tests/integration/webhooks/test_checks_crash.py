@@ -12,7 +12,7 @@ import pytest
 
 from hub.storage.database import Database
 from tests.integration.webhooks.processes import Hubs, Nursery
-from tests.integration.webhooks.receiver import Post, Receiver, Script, black_hole, says, slowly
+from tests.integration.webhooks.receiver import Post, Receiver, Script, black_hole, figure, says, slowly
 from tests.integration.webhooks.world import World, world
 
 pytestmark = pytest.mark.anyio
@@ -40,9 +40,12 @@ def assert_same_bytes(posts: list[Post]) -> None:
         assert bodies.setdefault(post.id, post.body) == post.body
 
 
-async def kill_under_load(nursery: Nursery, url: str, kills: int, events: int) -> None:
+async def kill_under_load(nursery: Nursery, url: str, kills: int, events: int, *, factor: float = 1.0) -> None:
     chance = random.Random(1)
-    async with Receiver(script=slowly(0.002)) as receiver, processes(nursery, url, receiver) as hubs:
+    async with (
+        Receiver(script=slowly(0.002)) as receiver,
+        processes(nursery, url, receiver, factor=factor, lease_seconds=2.0 * factor) as hubs,
+    ):
         published: list[str] = []
         for _ in range(kills):
             hub = await hubs.start()
@@ -50,12 +53,14 @@ async def kill_under_load(nursery: Nursery, url: str, kills: int, events: int) -
             await asyncio.sleep(chance.uniform(0.02, 0.4))
             await hub.kill()
             published += hub.published
+        print(f"  {kills} kills, {len(published)} events published so far", flush=True)
         last = await hubs.start()
-        await last.publish(max(0, events - len(published)))
+        await last.publish(max(0, events - len(published)), batch=256)
         published += last.published
         await receiver.until_all(published)
         counts = Counter(receiver.ids())
-        assert sum(count - 1 for count in counts.values()) <= kills * (IN_FLIGHT + ONE_COMMIT)
+        twice = sum(count - 1 for count in counts.values())
+        figure("requests that came again, for each kill", twice / kills, IN_FLIGHT + ONE_COMMIT, "requests")
         assert_same_bytes(receiver.posts)
 
 
@@ -65,7 +70,9 @@ async def test_check_01_kill_at_random_moments_loses_nothing(nursery: Nursery, d
 
 @pytest.mark.slow
 async def test_check_01_soak(nursery: Nursery, database_url: str) -> None:
-    await kill_under_load(nursery, database_url, kills=50, events=20_000)
+    """The clock runs fast, so that the kills lie minutes apart: after three in ten minutes a lane is careful and sends one at a time,
+    which is what the everyday form kills; here it is killed with a full window."""
+    await kill_under_load(nursery, database_url, kills=50, events=20_000, factor=500)
 
 
 async def kill_before_first_send(nursery: Nursery, url: str, rounds: int) -> None:

@@ -5,8 +5,10 @@ hold the figures, from the commit of an event to its arrival, on the same machin
 """
 
 import asyncio
+import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 from sqlalchemy import Connection, text
@@ -14,7 +16,7 @@ from sqlalchemy import Connection, text
 from hub.core.events import EventType
 from hub.core.ids import render
 from hub.storage.transaction import Done, Tx
-from tests.integration.webhooks.receiver import Receiver, black_hole, slowly
+from tests.integration.webhooks.receiver import Receiver, black_hole, figure, slowly
 from tests.integration.webhooks.world import World, webhook_ids, world
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +24,16 @@ pytestmark = pytest.mark.anyio
 
 async def healthy_p99(hub: World, receiver: Receiver, seconds: float, per_second: float) -> float:
     """One event at a time to 20 healthy endpoints; seconds from commit to arrival, at the 99th percentile."""
+    return p99(await healthy_times(hub, receiver, seconds, per_second))
+
+
+def p99(times: Sequence[float]) -> float:
+    """The 99th percentile."""
+    return sorted(times)[int(len(times) * 0.99)]
+
+
+async def healthy_times(hub: World, receiver: Receiver, seconds: float, per_second: float) -> list[float]:
+    """Of each arrival, the seconds since the commit."""
     published: dict[str, float] = {}
     before = len(receiver.posts)
     until = time.monotonic() + seconds
@@ -30,44 +42,64 @@ async def healthy_p99(hub: World, receiver: Receiver, seconds: float, per_second
         published[render("event", event.id)] = time.monotonic()
         await asyncio.sleep(1 / per_second)
     await receiver.until(lambda: len(receiver.posts) >= before + 20 * len(published))
-    took = sorted(post.at - published[post.id] for post in receiver.posts[before:] if post.id in published)
-    return took[int(len(took) * 0.99)]
+    return [post.at - published[post.id] for post in receiver.posts[before:] if post.id in published]
 
 
-async def beside_a_black_hole(url: str, seconds: float) -> tuple[float, float]:
-    """The healthy endpoints' p99 before and while another endpoint takes 50 events a second and answers none."""
+@dataclass(frozen=True)
+class Flood:
+    """What a black hole is sent while the others are measured in `rounds` of `seconds`."""
+
+    events: int
+    rounds: int
+    seconds: float
+    timeout_seconds: int
+    """Of the black hole: whether its requests end while it is flooded."""
+
+
+async def beside_a_black_hole(url: str, flood: Flood) -> tuple[list[list[float]], list[list[float]]]:
+    """The healthy endpoints' times by round, before and while another endpoint takes events and answers none."""
     async with Receiver() as receiver, Receiver(script=black_hole) as hole, world(url, max_in_flight=80) as hub:
         for number in range(20):
             await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:delivered",))
         await healthy_p99(hub, receiver, 0.5, 20)
-        alone = await healthy_p99(hub, receiver, seconds / 2, 20)
-        made = await hub.endpoint(hole.url(), event_types=("sms:failed",), max_inflight=64, timeout_seconds=60)
+        alone = [await healthy_times(hub, receiver, flood.seconds, 20) for _ in range((flood.rounds + 1) // 2)]
+        made = await hub.endpoint(
+            hole.url(), event_types=("sms:failed",), max_inflight=64, timeout_seconds=flood.timeout_seconds
+        )
+        batch = max(1, round(flood.events / (flood.rounds * flood.seconds * 10)))
 
-        async def flood() -> None:
-            while True:
-                await hub.happen(type=EventType.SMS_FAILED)
-                await asyncio.sleep(0.02)
+        async def pour() -> None:
+            for _ in range(flood.events // batch):
+                await hub.happen(batch, type=EventType.SMS_FAILED)
+                await asyncio.sleep(0.1)
 
-        load = asyncio.create_task(flood())
+        load = asyncio.create_task(pour())
         await hole.until_count(20)
-        beside = await healthy_p99(hub, receiver, seconds, 20)
-        load.cancel()
-        await asyncio.wait([load])
-        if seconds < 60:
+        beside = []
+        for number in range(flood.rounds):
+            beside.append(await healthy_times(hub, receiver, flood.seconds, 20))
+            print(f"  round {number + 1} of {flood.rounds}: p99 {p99(beside[-1]) * 1000:.0f} ms", flush=True)
+        await load
+        assert await hub.db.read(count_done, made.endpoint.id) == 0
+        assert len(await hub.deliveries(endpoint_id=made.endpoint.id)) == flood.events // batch * batch
+        if flood.timeout_seconds > flood.rounds * flood.seconds * 10:
             # All that went to the others came while the hole still held its first requests open: nobody waited for their end.
             assert {row.attempts for row in await hub.deliveries(endpoint_id=made.endpoint.id)} == {0}
         return alone, beside
 
 
 async def test_check_06_black_hole_starves_nobody(database_url: str) -> None:
-    await beside_a_black_hole(database_url, 3.0)
+    await beside_a_black_hole(database_url, Flood(150, rounds=1, seconds=3.0, timeout_seconds=60))
 
 
 @pytest.mark.slow
 async def test_check_06_soak(database_url: str) -> None:
-    alone, beside = await beside_a_black_hole(database_url, 600.0)
-    assert beside < 0.5
-    assert beside <= alone * 1.2 + 0.005
+    """As many events as come in ten minutes of 50 a second, in two: the hole's requests time out, its breaker opens, and opens again."""
+    alone, beside = await beside_a_black_hole(database_url, Flood(30_000, rounds=10, seconds=12.0, timeout_seconds=10))
+    figure("p99 beside a black hole", p99([took for times in beside for took in times]) * 1000, 500, "ms")
+    usual = statistics.median(map(p99, alone)) * 1000
+    of_rounds = statistics.median(map(p99, beside)) * 1000
+    figure(f"p99 beside a black hole, median of the rounds ({usual:.1f} ms alone)", of_rounds, usual * 1.2 + 5, "ms")
 
 
 # --- 7 and 8: backlogs ----------------------------------------------------------------------------------------------------
@@ -122,7 +154,8 @@ async def behind_a_backlog(url: str, backlog: int, *, at_most_seconds: float | N
         assert len(flooded.posts) - before < backlog / 20
         assert (await hub.webhooks.get(hub.account_id, made.endpoint.id)).health.pending > 1000
         if at_most_seconds is not None:
-            assert max(post.at for post in receiver.posts) - at < at_most_seconds
+            took = max(post.at for post in receiver.posts) - at
+            figure("seconds until the hundred others have theirs", took, at_most_seconds, "s")
 
 
 async def test_check_07_backlog_of_one_endpoint_delays_no_other(database_url: str) -> None:
@@ -149,7 +182,8 @@ async def test_check_07_soak_of_the_others_p99(database_url: str) -> None:
         await healthy_p99(hub, receiver, 20.0, 5)  # until the disk has what 200,000 rows at once have left to write
         beside = min([await healthy_p99(hub, receiver, 12.0, 5) for _ in range(5)])
         assert await hub.db.read(count_done, made.endpoint.id) < 100_000
-        assert beside <= alone * 1.2 + 0.005, f"{alone * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside the backlog"
+        allowed = alone * 1.2 + 0.005
+        figure(f"p99 beside a backlog ({alone * 1000:.1f} ms alone)", beside * 1000, allowed * 1000, "ms")
 
 
 async def drained(url: str, backlog: int, *, p99_seconds: float | None = None) -> None:
@@ -174,8 +208,8 @@ async def drained(url: str, backlog: int, *, p99_seconds: float | None = None) -
         # Of the backlog at most a part went by while a fresh event was on its way: it did not stand behind it.
         assert sorted(passed)[int(len(passed) * 0.99)] < backlog / 4
         if p99_seconds is not None:
-            assert sorted(delays)[int(len(delays) * 0.99)] < p99_seconds
-            assert time.monotonic() - started < 15
+            figure("p99 of fresh events elsewhere", sorted(delays)[int(len(delays) * 0.99)], p99_seconds, "s")
+            figure("seconds until the backlog is gone", time.monotonic() - started, 15, "s")
 
 
 async def test_check_08_backlog_drains_at_the_windows_speed(database_url: str) -> None:

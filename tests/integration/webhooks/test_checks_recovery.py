@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from hub.clock import SystemClock
 from hub.core.events import EventType
-from tests.integration.webhooks.receiver import Post, Receiver, Script, answer, says
+from tests.integration.webhooks.receiver import Post, Receiver, Script, answer, figure, says
 from tests.integration.webhooks.world import World, eventually, webhook_ids, world
 
 pytestmark = pytest.mark.anyio
@@ -47,8 +47,9 @@ async def outage(url: str, *, factor: float, hours: float, events: int, is_measu
         # While it was away, one probe at a time: the events used up no tries on it.
         assert max(row.attempts for row in rows) <= 6
         if is_measured:
-            assert (noticed_at - back_at) / 1000 <= 12 * 60 + 0.25 * factor
-            assert (max(row.done_at or 0 for row in rows) - back_at) / 1000 <= 20 * 60 + 0.5 * factor
+            figure("seconds until the return is noticed", (noticed_at - back_at) / 1000, 12 * 60 + 0.25 * factor, "s")
+            drained = (max(row.done_at or 0 for row in rows) - back_at) / 1000
+            figure("seconds until all is delivered", drained, 20 * 60 + 0.5 * factor, "s")
 
 
 def cool_down_until(conn: Connection, endpoint_id: str) -> int:
@@ -62,7 +63,8 @@ async def test_check_09_recovery_is_noticed_and_the_backlog_drains(database_url:
 
 @pytest.mark.slow
 async def test_check_09_soak(database_url: str) -> None:
-    await outage(database_url, factor=60, hours=8, events=10_000, is_measured=True)
+    """Eight hours in three minutes."""
+    await outage(database_url, factor=160, hours=8, events=10_000, is_measured=True)
 
 
 # --- 10: flapping ----------------------------------------------------------------------------------------------------
