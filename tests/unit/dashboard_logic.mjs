@@ -7,14 +7,15 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const folder = mkdtempSync(join(tmpdir(), "dashboard-logic-"));
-const names = ["segments", "merge", "shown-text", "numbers"];
+const pages = { segments: "conversations", merge: "conversations", "shown-text": "conversations", numbers: "conversations", csv: "messages", upload: "messages" };
+const names = Object.keys(pages);
 await build({
   configFile: false,
   logLevel: "silent",
   build: {
     outDir: folder,
     minify: false,
-    lib: { entry: Object.fromEntries(names.map((name) => [name, new URL(`src/pages/conversations/${name}.ts`, `file://${process.cwd()}/`).pathname])), formats: ["es"] },
+    lib: { entry: Object.fromEntries(names.map((name) => [name, new URL(`src/pages/${pages[name]}/${name}.ts`, `file://${process.cwd()}/`).pathname])), formats: ["es"] },
   },
 });
 const modules = {};
@@ -23,5 +24,6 @@ const reviver = (_key, value) => (value && value.$map ? new Map(value.$map) : va
 const replacer = (_key, value) => (value instanceof Map ? { $map: [...value] } : value);
 let text = "";
 for await (const chunk of process.stdin) text += chunk;
-console.log(JSON.stringify(JSON.parse(text, reviver).map(([module, name, args]) => modules[module][name](...args) ?? null), replacer));
+const plain = (result) => (typeof result?.next === "function" ? [...result] : (result ?? null));
+console.log(JSON.stringify(JSON.parse(text, reviver).map(([module, name, args]) => plain(modules[module][name](...args))), replacer));
 rmSync(folder, { recursive: true });

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def run(*calls: Call) -> list[Any]:
     node = shutil.which("node")
     if node is None or not (ROOT / "web" / "node_modules" / "vite").exists():
         missing("chromium", "the dashboard's logic needs Node and web/node_modules (npm ci)")
-    inside = ROOT / "web" / ".dashboard_logic.mjs"
+    inside = ROOT / "web" / f".dashboard_logic-{uuid.uuid4().hex}.mjs"  # tests run side by side
     inside.write_text(RUNNER.read_text(encoding="utf-8"), encoding="utf-8")
     try:
         done = subprocess.run(
@@ -160,3 +161,67 @@ def test_numbers_are_read_in_groups() -> None:
     numbers = ["+447700900142", "+12125550112", "+4915112345678", "12345", "Bank", "anonymous"]
     shown = run(*(("numbers", "numberShown", [number]) for number in numbers))
     assert shown == ["+44 7700 900 142", "+1 212 555 0112", "+49 15 112 345 678", "12345", "Bank", "Hidden number"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("a,b\r\n1,2\n3,4", [["a", "b"], ["1", "2"], ["3", "4"]]),
+        ("\ufeffname\rMaya\r", [["name"], ["Maya"]]),
+        ('"Okafor, Maya","said ""hi""\nand left"\n', [["Okafor, Maya", 'said "hi"\nand left']]),
+        ('a, "b,c",d"e', [["a", "b,c", 'd"e']]),
+        ("a,,\n\n,b", [["a", "", ""], [""], ["", "b"]]),
+        ("", []),
+    ],
+)
+def test_csv_is_read_as_people_have_it(text: str, rows: list[list[str]]) -> None:
+    assert run(("csv", "parse", [text, ","])) == [rows]
+
+
+def test_the_delimiter_the_header_and_the_numbers_are_found() -> None:
+    texts = ["a;b\n1;2", "name\tto\nx\t+447700900142", "a,b\n1,2", "one column\nx, y", 'n;"a;b,c,d"\n1;"x,y,z,w"']
+    found = run(*(("csv", "delimiterOf", [text]) for text in texts))
+    assert found == [";", "\t", ",", ",", ";"]
+    sheets = [
+        [["name", "to"], ["Maya", "+447700900142"]],
+        [["Maya", "+44 7700 900142"], ["Tom", "07700 900117"]],
+        [["name", "name"], ["a", "b"]],
+        [["name", "to"]],
+    ]
+    assert run(*(("csv", "hasHeader", [rows]) for rows in sheets)) == [True, False, False, False]
+    columns = run(
+        ("csv", "numberColumn", [["order", "mobile"], [["4471", "07700 900142"], ["4472", "(0)7700-900117"]]]),
+        ("csv", "numberColumn", [["a", "b"], [["+447700900142", "Maya"]]]),
+        ("csv", "numberColumn", [["a", "b"], [["x", "y"]]]),
+    )
+    assert columns == [1, 0, 0]
+
+
+def test_csv_that_is_written_runs_no_formula_and_is_read_back() -> None:
+    rows = [["to", "why"], ["+447700900142", 'no, "really"'], ["=1+1", "-2"], ["@x", "a\nb"]]
+    (written,) = run(("csv", "write", [rows]))
+    (again,) = run(("csv", "parse", [written, ","]))
+    assert again == [rows[0], rows[1], ["'=1+1", "'-2"], ["'@x", "a\nb"]]
+
+
+def test_names_in_braces_become_the_cells_of_a_row_and_others_stay() -> None:
+    names, cells = ["Name ", "order"], [" Maya ", "4471"]
+    template = "Hello {name}, {ORDER} is ready. {shop} { } {{name}}"
+    merged, unknown = run(("upload", "merge", [template, names, cells]), ("upload", "unknownFields", [template, names]))
+    assert merged == "Hello Maya, 4471 is ready. {shop} { } {Maya}"
+    assert unknown == ["shop", ""]
+
+
+def test_rows_are_brought_in_chunks_that_a_request_can_hold_each_once_and_in_order() -> None:
+    short = [{"row": n, "to": "+447700900142", "text": "x"} for n in range(1, 1202)]
+    long = [{"row": n, "to": "+447700900142", "text": "W" * 50_000} for n in range(1, 8)]
+    (small, big, none) = run(*(("upload", "chunks", [rows]) for rows in (short, long, [])))
+    assert [len(chunk) for chunk in small] == [500, 500, 201]
+    assert [row for chunk in small for row in chunk] == short
+    assert [len(chunk) for chunk in big] == [3, 3, 1]
+    assert none == []
+
+
+def test_the_same_upload_has_the_same_key_and_another_has_another() -> None:
+    one, again, other = run(*(("upload", "keyOf", [text]) for text in ("rows", "rows", "rowt")))
+    assert one == again != other

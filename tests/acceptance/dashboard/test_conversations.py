@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -238,6 +239,29 @@ async def test_keys_pressed_before_the_page_is_there_wait_for_it_and_do_one_thin
     await page.get_by_label("Number or name").press("Escape")
     await expect(page.get_by_role("list", name="Threads").get_by_role("link")).to_have_count(1)
     await expect(page.get_by_text("Thread archived")).to_have_count(0)
+
+
+async def test_a_text_is_found_in_its_thread_and_shown_in_its_place(house: House) -> None:
+    world = await house.world()
+    await world.customer_texts(MAYA, "My ticket is 4471")
+    await world.inbound_arrived()
+    await world.customer_texts(TOM, "Mine is 4471 too")
+    await world.inbound_arrived()
+    page = await open_thread(house, MAYA)
+    await page.get_by_role("button", name="More", exact=True).first.click()
+    await page.get_by_role("menuitem", name="Search in this thread").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("Words")).to_be_focused()
+    await page.keyboard.type("nowhere")
+    await expect(dialog.get_by_text("No text here has these words.")).to_be_visible()
+    await dialog.get_by_label("Words").fill("4471")
+    results = dialog.get_by_role("list", name="Texts that were found").get_by_role("button")
+    await expect(results).to_have_count(1)
+    await house.axe(page)
+    await results.click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page).to_have_url(re.compile(r"\?m=msg_"))
+    await expect(bubble(page, "My ticket is 4471")).to_be_visible()
 
 
 async def test_stop_closes_the_composer_and_a_person_can_open_it_again(house: House) -> None:

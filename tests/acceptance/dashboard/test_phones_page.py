@@ -6,7 +6,7 @@ import re
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from android_emulator.phone import EmulatedPhone
 from android_emulator.sim import SimCard
@@ -108,6 +108,29 @@ async def test_a_code_that_is_left_alone_is_withdrawn_and_a_new_one_takes_its_pl
         return codes[0]["state"] == "revoked"
 
     await eventually("the code nobody used is withdrawn", withdrawn)
+
+
+async def test_a_code_whose_time_is_over_cannot_be_scanned_and_a_new_one_can(house: House) -> None:
+    page = await house.signed_in("/settings/browser", has_worker=False)
+
+    async def over(route: Route) -> None:
+        answer = await route.fetch()
+        if answer.headers["content-type"] != "application/json":  # the picture of the code
+            await route.fulfill(response=answer)
+            return
+        body = await answer.json()
+        body.get("enrolment", body)["expires_at"] = "2020-01-01T00:00:00.000Z"
+        await route.fulfill(response=answer, json=body)
+
+    await page.route("**/v1/enrolments**", over)
+    await house.open(page, "/phones/pair")
+    await expect(page.get_by_text("This code has expired")).to_be_visible()
+    assert zxingcpp.read_barcodes(Image.open(io.BytesIO(await page.screenshot()))) == []
+    await house.axe(page)
+    await page.unroute("**/v1/enrolments**")
+    await page.get_by_role("button", name="New code").click()
+    await expect(page.get_by_text("This code has expired")).to_have_count(0)
+    assert "#" in await code_on(page)
 
 
 async def test_a_phone_is_paused_renamed_limited_and_removed(house: House) -> None:
