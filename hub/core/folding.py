@@ -266,8 +266,6 @@ def _carrier_report(view: MessageView, word: reports.CarrierReport) -> Decision:
         return _ignored(view, "ended")
     if view.is_held and told is Status.FAILED:
         return _ignored(view, "held")
-    if not can_move(view.status, told):
-        return _ignored(view, "no_such_move")
     return _moved(view, told, reason=word.reason)
 
 
