@@ -12,6 +12,7 @@ import pytest
 from android_emulator.air import MemoryAir
 from android_emulator.cell_network import CellNetwork
 from android_emulator.clock import PhoneClock
+from android_emulator.inbound import Attachment
 from android_emulator.phone import EmulatedPhone
 from android_emulator.sim import SimCard
 from android_emulator.store import copy_phone
@@ -297,3 +298,22 @@ async def test_a_cancel_before_go_cancels_and_one_after_it_is_too_late(hub: HubP
         answer = await hub.api.post(f"/v1/messages/{sent}/cancel")
         assert answer.status_code == 409
         assert [aired.text for aired in at.air.aired] == ["Too late"]
+
+
+async def test_an_mms_comes_in_with_what_is_attached(hub: HubProcess) -> None:
+    picture = Attachment("image/png", b"\x89PNG\r\n\x1a\n" + bytes(700_000), "cat.png")
+    program = Attachment("application/octet-stream", b"MZ\x90\x00")
+    async with desk(hub, "+14155551091") as at:
+        await at.phone.receive_mms(CUSTOMER, picture, program, text="Look!")
+        await at.phone.wait_acknowledged()
+        await at.has_inbound("Look!")
+        (message,) = (await at.get("/v1/messages", direction="mo", device_id=at.device_id))["items"]
+        shown = [(one["content_type"], one["name"], one["why"]) for one in message["media"]]
+        assert shown == [("image/png", "cat.png", None), ("application/octet-stream", None, "type")]
+        own = await hub.api.get(message["media"][0]["url"])
+        assert (own.status_code, own.content == picture.content) == (200, True)
+        assert own.headers.get_list("x-content-type-options") == ["nosniff"]
+        link = (await at.post(f"{message['media'][0]['url']}/link"))["url"]
+        async with httpx.AsyncClient(trust_env=False) as anybody:
+            assert (await anybody.get(link)).content == picture.content
+            assert (await anybody.get(link.partition("?")[0])).status_code == 404
