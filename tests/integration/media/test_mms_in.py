@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from hub.core.ids import render
+from hub.devices.standing import RevokeDevice, revoke_device
 from hub.messages.erase import Erase, erase
 from hub.storage.retention import Retention
 from hub.storage.schema.accounts import Account
@@ -247,6 +248,8 @@ async def test_the_door_for_bytes_takes_no_others(native_hub: NativeHub) -> None
     assert await put(hub, token, SVG, "image/svg+xml") == 415
     assert await put(hub, token, SVG, "image/png") == 415
     assert await put(hub, token, bytes((5 << 20) + 1)) == 413
+    hub.world.do(revoke_device, RevokeDevice(account_id=ACCOUNT, device_id=phone.device_id))
+    assert await put(hub, token, PNG) == 401
     assert not hub.world.rows(MediaPiece)
 
 
