@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 60.0
 """How long a condition may take before the test fails; nothing waits that long when the product works."""
 
+START_SECONDS = 180.0
+"""How long a hub may take to start: it begins beside everything else that runs here, and has everything to read yet."""
+
 T = TypeVar("T")
 
 
@@ -108,7 +111,7 @@ class HubProcess:
             async with httpx.AsyncClient() as client:
                 return (await client.get(f"{self.url}/readyz")).status_code == 200
 
-        await eventually("the hub is ready", is_ready)
+        await eventually("the hub is ready", is_ready, START_SECONDS)
 
     @property
     def is_running(self) -> bool:
