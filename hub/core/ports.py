@@ -4,7 +4,7 @@ A format is pure: it turns an event into the bytes of a request and reads an ans
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -168,6 +168,14 @@ class TellsByMail(Protocol):
         ...
 
 
+class AtHand(NamedTuple):
+    """A phone that is connected to this process and is offered its texts."""
+
+    session_no: int
+    most_open: int
+    """Unanswered offers it may have now."""
+
+
 class PhoneSessions(Protocol):
     """The phones that are connected to this process, whichever transport they came by. Used on the event loop only.
 
@@ -196,6 +204,10 @@ class PhoneSessions(Protocol):
 
     def session_no(self, device_id: str) -> int | None:
         """The number of that session, None when there is none here."""
+        ...
+
+    def is_offered_to(self, device_id: str) -> bool:
+        """Whether the phone is connected here and is offered its texts; False for one that fetches them. Any thread may ask."""
         ...
 
     def nudge(self, device_id: str) -> bool:

@@ -22,6 +22,7 @@ from hub.core.timeline import Kind
 from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.messages.announce import message_event
+from hub.messages.at_once import OffersAtOnce
 from hub.messages.idempotency import Accepted, KeyId, RecipientResult, answer_again, key_of, key_row, stored_answers
 from hub.messages.lines import LineBook, Wish
 from hub.messages.prepare import Given, PreparedSend, RecipientError
@@ -32,7 +33,7 @@ from hub.storage.messages import Hop, MessageRow, insert_accepted, insert_hops
 from hub.storage.messages_batches import BatchRow, claim_keys, find_keys, insert_batches
 from hub.storage.transaction import Done, Refused, Tx
 from hub.storage.writer import Writer
-from hub.webhooks.outbox import publish
+from hub.webhooks.outbox import NewEvent, publish
 
 _JSON = msgspec.json.Encoder()
 
@@ -269,11 +270,13 @@ def _store(
     kept = {place: plan for place, plan in plans.items() if place not in lost}
     rows = [row for plan in kept.values() for row in plan.rows]
     insert_batches(tx.conn, [batch for plan in kept.values() if (batch := _batch_row(plan)) is not None])
+    announced = _queued_events(tx, book, rows)
+    offered, jobs = OffersAtOnce(tx, book).offer(rows)
     insert_accepted(tx.conn, rows)
     credits_.charge(text for plan in kept.values() for text in _charged(book, plan))
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
-    insert_hops(tx.conn, [hop for plan in kept.values() for hop in plan.hops])
-    shared = [*_announce(tx, book, rows), *_wake(rows)]
+    insert_hops(tx.conn, [*(hop for plan in kept.values() for hop in plan.hops), *offered])
+    shared: list[Effect] = [*publish(tx, announced), *jobs, *_wake(rows)]
     outcomes: dict[int, Done[Accepted] | Refused] = dict(lost)
     for place, plan in kept.items():
         outcomes[place] = Done(plan.accepted, (*shared, _hint(plan)))
@@ -315,22 +318,20 @@ def _touch(row: MessageRow) -> Touch | None:
     return Touch(row.conversation_id, row.account_id, row.line_id, row.peer, row.created_at, row.id, "mt", 0)
 
 
-def _announce(tx: Tx, book: LineBook, rows: Sequence[MessageRow]) -> Sequence[Effect]:
-    return publish(
-        tx,
-        [
-            message_event(tx.new_id(), EventType.SMS_QUEUED, row, book.line(row.account_id, row.line_id), tx.now)
-            for row in rows
-            if row.state == "queued"
-        ],
-    )
+def _queued_events(tx: Tx, book: LineBook, rows: Sequence[MessageRow]) -> list[NewEvent]:
+    """Of the rows as they were accepted: that some are offered at once is a later step."""
+    return [
+        message_event(tx.new_id(), EventType.SMS_QUEUED, row, book.line(row.account_id, row.line_id), tx.now)
+        for row in rows
+        if row.state == "queued"
+    ]
 
 
 def _wake(rows: Sequence[MessageRow]) -> list[Effect]:
-    """Dispatch has work on these lines now, and at these times."""
+    """Dispatch has work on these lines now, and at these times; what was offered at once is none."""
     lines: dict[str, set[str]] = {}
     for row in rows:
-        if row.state == "queued":
+        if row.state == "queued" and row.offered_at is None:
             lines.setdefault(row.account_id, set()).add(row.line_id or "")
     effects: list[Effect] = [
         WakeDispatch(account_id, () if "" in ids else tuple(sorted(ids))) for account_id, ids in lines.items()

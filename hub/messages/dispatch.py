@@ -19,7 +19,7 @@ from hub.core.pacing import Sent, Usage, allowance
 from hub.core.status import WAITING
 from hub.messages.jobs import job_frame
 from hub.messages.ledger import HUB, Entry, Ledger
-from hub.messages.lines import DECRYPTING_TRANSPORTS, limits_of, line_usage, utc_offsets
+from hub.messages.lines import DECRYPTING_TRANSPORTS, limits_of, line_usage, may_send, utc_offsets
 from hub.messages.outcomes import with_effects
 from hub.messages.routes import move_on
 from hub.storage.messages import MessageRow
@@ -89,7 +89,7 @@ class _Round:
             self._open[device_id] = self._open.get(device_id, 0) + 1
             self._out[line_id] = self._out.get(line_id, 0) + segments
         with_room = {command.device_id for command in commands if self._free_of(command) > 0}
-        lines = [line for line in lines_in_devices(tx.conn, accounts, devices) if self._may_offer(line)]
+        lines = [line for line in lines_in_devices(tx.conn, accounts, devices) if may_send(line, tx.now)]
         self._lines: dict[str, list[LineRow]] = {}
         for line in lines:
             self._lines.setdefault(line.device_id or "", []).append(line)
@@ -130,16 +130,6 @@ class _Round:
     def _free_of(self, command: OfferTo) -> int:
         limit = command.most_open_silent if command.silent_seconds >= SILENT_SECONDS else command.most_open
         return max(0, limit - self._open.get(command.device_id, 0))
-
-    def _may_offer(self, line: LineRow) -> bool:
-        return (
-            line.is_enabled
-            and line.is_present
-            and line.is_device_usable
-            and not line.awaiting_confirmation
-            and line.subscription_id is not None
-            and not (line.paused_until is not None and line.paused_until > self._tx.now)
-        )
 
     def _is_open(self, row: MessageRow, line: LineRow) -> bool:
         """Not offered in this very round, not in a paused batch, its time not over (a timer is about to say so), and not encrypted for

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from device_protocol.limits import SILENT_SECONDS
 from hub.core.clock import Clock, UtcMs
 from hub.core.effects import WakeDispatch
 from hub.core.errors import HubError
-from hub.core.ports import PhoneSessions
-from hub.failpoints import failpoint
+from hub.core.ports import AtHand, PhoneSessions
 from hub.log import get_logger
 from hub.messages.dispatch import Offered, OfferTo, offer
 from hub.storage.database import Database
@@ -76,8 +76,16 @@ class Dispatcher:
             self._woken.set()
 
     def _may_take_more(self, line_id: str) -> bool:
-        place = self._places.get(line_id)
-        return place is None or place in self._full
+        """Whether a phone was left with less than there was. A line that was never asked for has had no queue here."""
+        return self._places.get(line_id) in self._full
+
+    def at_hand(self, device_id: str) -> AtHand | None:
+        """The phone, if it is connected here and is offered its texts. Called in the writer's thread; it only looks."""
+        session_no, silent = self._sessions.session_no(device_id), self._sessions.silent_for(device_id)
+        if session_no is None or silent is None or not self._sessions.is_offered_to(device_id):
+            return None
+        is_silent = silent >= SILENT_SECONDS
+        return AtHand(session_no, self._limits.most_open_silent if is_silent else self._limits.most_open)
 
     async def run(self) -> None:
         """Offer until cancelled."""
@@ -96,7 +104,6 @@ class Dispatcher:
             return
         waiting = [self._submit(command) for command in commands]
         await asyncio.wait(waiting)
-        failpoint("offer.committed")
 
     async def _wait(self) -> None:
         """Until somebody wakes it, a wait is over, or it is time to look at everything."""
@@ -139,6 +146,7 @@ class Dispatcher:
         if len(self._places) > MOST_PLACES:
             self._places.clear()
             self._full.clear()
+            self._is_everything = True
         for place in found:
             phone = Phone(place.account_id, place.device_id)
             self._places[place.line_id] = phone

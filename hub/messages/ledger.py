@@ -190,6 +190,13 @@ class Ledger:
         for entry in changed:
             entry.is_changed, entry.written = False, stored.changing_of(entry.row)
 
+    def take_told(self) -> list[Hop]:
+        """What the timelines were told so far, for a caller who stores these new messages and their timelines himself."""
+        for entry in self._entries.values():
+            entry.is_changed, entry.written = False, stored.changing_of(entry.row)
+        told, self._hops = self._hops, []
+        return told
+
     def _settle_credits(self) -> None:
         """What failed gets its price back, what is replayed pays again: in this transaction, with its rows locked."""
         self._refunded |= refund(self.tx, [(account, id_) for id_, account in self._failing.items()])

@@ -283,6 +283,18 @@ def is_ready(view: LineView, now: UtcMs, *, is_here: bool = False) -> bool:
     return isinstance(choose([seen], RouteRequest(), now=now), Choice)
 
 
+def may_send(line: LineRow, now: UtcMs) -> bool:
+    """Whether texts may be offered for this line: it is in a phone, and nobody stopped it. (Its pace is another question.)"""
+    return (
+        line.is_enabled
+        and line.is_present
+        and line.is_device_usable
+        and not line.awaiting_confirmation
+        and line.subscription_id is not None
+        and not (line.paused_until is not None and line.paused_until > now)
+    )
+
+
 def line_view(row: LineRow, queued: int, allowed: Allowance | None, seen_since: UtcMs) -> LineView:
     """A line as choosing sees it. Its phone counts as there until it has not been heard of since `seen_since`."""
     is_near = bool(row.is_online) or (row.last_seen_at is not None and row.last_seen_at >= seen_since)

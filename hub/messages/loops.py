@@ -42,5 +42,6 @@ def message_loops(parts: _Parts) -> list[Worker]:
     dispatcher = Dispatcher(parts.db, parts.sessions, parts.clock, limits)
     timers = Timers(parts.db, parts.sessions, parts.clock, settings)
     parts.effects.on(WakeDispatch, dispatcher.wake)
+    parts.db.writer.tell_at_hand(dispatcher.at_hand)
     parts.effects.on(WakeAt, timers.wake_at)
     return [dispatcher, timers]

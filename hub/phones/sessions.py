@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from typing import TypeAlias, cast
 
 from device_protocol.errors import CATALOGUE, HUB_ERROR, RESTARTING, SUPERSEDED, TOO_SLOW, CloseReason
-from device_protocol.frames import HubFrame
+from device_protocol.frames import HubFrame, Job
 from hub.core.clock import Clock
 from hub.core.effects import ClosePhone, ToPhone
+from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.metrics import FRAMES_DROPPED
 from hub.services import Services
@@ -71,6 +72,11 @@ class Session(ABC):
     def nudge(self) -> bool:
         """Texts wait for it. True when the phone fetches them itself and was told so; False when they are offered to it."""
         return False
+
+    @property
+    def is_offered_to(self) -> bool:
+        """Whether texts are offered to it, rather than fetched by it."""
+        return True
 
     @abstractmethod
     def sighting(self) -> Sighting:
@@ -205,6 +211,11 @@ class Sessions:
         session = self._live.get(device_id)
         return None if session is None else session.session_no
 
+    def is_offered_to(self, device_id: str) -> bool:
+        """Whether the phone is connected here and is offered its texts; False for one that fetches them. Any thread may ask."""
+        session = self._live.get(device_id)
+        return session is not None and session.is_offered_to
+
     def nudge(self, device_id: str) -> bool:
         """Tell a phone that fetches its texts that some wait; False for one that is offered them, or is not connected here."""
         session = self._live.get(device_id)
@@ -225,7 +236,10 @@ class Sessions:
         """Carry out `ToPhone`."""
         session = self.find(effect.device_id, effect.session_no)
         if session is not None:
-            return session.queue((cast(HubFrame, effect.frame),))
+            is_queued = session.queue((cast(HubFrame, effect.frame),))
+            if type(effect.frame) is Job:
+                failpoint("offer.committed")
+            return is_queued
         if self._keep_for_greeting(effect):
             return True
         FRAMES_DROPPED.labels(type(effect.frame).__name__.lower()).inc()

@@ -23,13 +23,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.core.clock import Clock, UtcMs
 from hub.core.errors import Code, HubError
+from hub.core.ports import AtHand
 from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.storage.commands import AnyUseCase, Waiting, waves
 from hub.storage.connect import require_open_transaction
 from hub.storage.faults import Verdict, leaves_doubt, verdict_on
 from hub.storage.schema.accounts import WriteBatch
-from hub.storage.transaction import DialectName, Done, Refused, Tx
+from hub.storage.transaction import DialectName, Done, Refused, Tx, nobody
 from hub.storage.types import table_of
 
 log = get_logger("storage.writer")
@@ -88,6 +89,8 @@ class BatchRunner:
         self._ids = ids
         self._patience_seconds = patience_seconds
         self._connection: Connection | None = None
+        self.at_hand: Callable[[str], AtHand | None] = nobody
+        """What the transactions are told of phones."""
         self.is_failing = False
         """The last batch failed because the database was away or took nothing."""
         mark = "?" if dialect == "sqlite" else "%s"
@@ -175,7 +178,7 @@ class BatchRunner:
             transaction.rollback()
             return attempts.outcomes
         attempts.in_doubt = False
-        outcomes = _apply(Tx(connection, now, self._dialect, self._new_id), batch)
+        outcomes = _apply(Tx(connection, now, self._dialect, self._new_id, self.at_hand), batch)
         require_open_transaction(connection)
         failpoint("batch.before_commit")
         attempts.outcomes, attempts.is_committing = outcomes, True

@@ -115,7 +115,10 @@ def _update_of(columns: tuple[str, ...]) -> BulkUpdate:
 _INSERT = BulkInsert(MESSAGE, MessageRow.__struct_fields__)
 _ACCEPTED = MessageRow.__struct_fields__[: MessageRow.__struct_fields__.index("max_tries") + 1]
 _INSERT_ACCEPTED = BulkInsert(MESSAGE, _ACCEPTED, literals={"submission": "0", "tries": "0"})
-"""What a text that was just accepted can have; binding the other third of the columns as NULL would cost a third of the insert."""
+_OFFERED = MessageRow.__struct_fields__[: MessageRow.__struct_fields__.index("offered_at") + 1]
+_INSERT_OFFERED = BulkInsert(MESSAGE, _OFFERED, literals={"tries": "0"})
+"""What a text that was just accepted can have, without and with an offer; binding the other third of the columns as NULL would cost a
+third of the insert."""
 
 
 def lock_messages(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> list[MessageRow]:
@@ -130,12 +133,22 @@ def insert_messages(conn: Connection, rows: Sequence[MessageRow]) -> None:
 
 
 def insert_accepted(conn: Connection, rows: Sequence[MessageRow]) -> None:
-    """Store new outbound messages, which have been on no phone yet: everything after `max_tries` is as it is made, but
-    for a data SMS's port."""
-    _INSERT_ACCEPTED.run(
-        conn, [msgspec.structs.astuple(row)[: len(_ACCEPTED)] for row in rows if row.data_port is None]
-    )
-    _INSERT.run(conn, [msgspec.structs.astuple(row) for row in rows if row.data_port is not None])
+    """Store new outbound messages, which have been on no phone yet: everything after `max_tries` is as it is made, but for
+    an open offer and a data SMS's port."""
+    waiting: list[tuple[Any, ...]] = []
+    offered: list[tuple[Any, ...]] = []
+    others: list[tuple[Any, ...]] = []
+    for row in rows:
+        values = msgspec.structs.astuple(row)
+        if row.data_port is not None:
+            others.append(values)
+        elif row.offered_at is not None:
+            offered.append(values[: len(_OFFERED)])
+        else:
+            waiting.append(values[: len(_ACCEPTED)])
+    _INSERT_ACCEPTED.run(conn, waiting)
+    _INSERT_OFFERED.run(conn, offered)
+    _INSERT.run(conn, others)
 
 
 def write_messages(conn: Connection, changes: Iterable[tuple[MessageRow, tuple[Any, ...]]]) -> None:

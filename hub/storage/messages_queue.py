@@ -100,6 +100,15 @@ _DEPTH: Mapping[DialectName, TextClause] = {"sqlite": _DEPTH_SQLITE, "postgresql
 DEPTH_LIMIT = 100
 """Messages counted per line when queues are compared; beyond it all queues are long."""
 
+_WITH_WAITING = f"""exists (
+  select 1 from message c where c.line_id = {{0}} and c.{WAITING} and c.offered_at is null and c.due_at <= :now)"""
+_LINES_WITH_WAITING: Mapping[DialectName, TextClause] = {
+    "sqlite": text(f"select l.value from json_each(:line_ids) l where {_WITH_WAITING.format('l.value')}"),
+    "postgresql": text(
+        f"select l.id from unnest(cast(:line_ids as text[])) l(id) where {_WITH_WAITING.format('l.id')}"
+    ),
+}
+
 _STRANDED = (
     select(MESSAGE.c.account_id, MESSAGE.c.id)
     .where(
@@ -168,6 +177,12 @@ def queue_depths(tx: Tx, line_ids: Collection[str]) -> dict[str, int]:
     given = {"line_ids": ids_for(tx, sorted(line_ids)), "most": DEPTH_LIMIT}
     rows = tx.conn.execute(_DEPTH[tx.dialect], given)
     return {str(row[0]): int(row[1]) for row in rows}
+
+
+def lines_with_waiting(tx: Tx, line_ids: Collection[str]) -> list[str]:
+    """Which of these lines have a due message that is offered to nobody."""
+    given = {"line_ids": ids_for(tx, sorted(line_ids)), "now": tx.now}
+    return [row[0] for row in tx.conn.execute(_LINES_WITH_WAITING[tx.dialect], given)]
 
 
 def stranded(conn: Connection, line_id: str, now: UtcMs, most: int, *, with_pinned: bool) -> list[Due]:

@@ -15,11 +15,16 @@ from sqlalchemy import Connection
 from hub.core.clock import UtcMs
 from hub.core.effects import Effect
 from hub.core.errors import HubError
+from hub.core.ports import AtHand
 
 C = TypeVar("C", contravariant=True)
 R = TypeVar("R")
 
 DialectName = Literal["sqlite", "postgresql"]
+
+
+def nobody(_device_id: str) -> None:
+    """No phone is at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,9 @@ class Tx:
     dialect: DialectName
     new_id: Callable[[], str]
     """For rows whose id no caller needs to know beforehand (events, timeline, gaps)."""
+    at_hand: Callable[[str], AtHand | None] = nobody
+    """The phone with this id, if it can be offered a text in this transaction: only where this process has the one writer there is, so
+    that no other transaction offers to it at the same time."""
 
 
 class Done(msgspec.Struct, Generic[R], frozen=True):

@@ -18,6 +18,7 @@ from typing import Any
 from prometheus_client import Histogram
 
 from hub.core.effects import Effect
+from hub.core.ports import AtHand
 from hub.log import get_logger
 from hub.storage.batch import BatchRunner, Ending, Failed
 from hub.storage.commands import CommandQueue, Waiting
@@ -93,6 +94,14 @@ class Writer:
         self._queue.close()
         for thread in self._threads:
             thread.join()
+
+    def tell_at_hand(self, at_hand: Callable[[str], AtHand | None]) -> None:
+        """From now on transactions may offer texts to the phones that this finds (`Tx.at_hand`), if there is one writer only.
+
+        It is called in the writer's thread.
+        """
+        if len(self._runners) == 1:
+            self._runners[0].at_hand = at_hand
 
     @property
     def is_failing(self) -> bool:

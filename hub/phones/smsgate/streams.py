@@ -205,6 +205,11 @@ class PhoneStreams(Session):
 
     # --- texts wait
 
+    @property
+    def is_offered_to(self) -> bool:
+        """It fetches its texts."""
+        return False
+
     def nudge(self) -> bool:
         """Texts wait for its lines."""
         self._wants = True

@@ -28,6 +28,7 @@ from device_protocol.wire_types import write_utc
 from hub.core.address import Address, AddressKind
 from hub.core.commands import AnyLine, ByLine, Recipient, SendRequest
 from hub.core.ids import IdSource
+from hub.core.ports import AtHand
 from hub.messages.accept import accept
 from hub.messages.answers import PhoneAnswer, take_answers
 from hub.messages.batches import ChangeBatch, change_batch
@@ -106,6 +107,7 @@ class Twin:
         self.world = World(database, clock, IdSource(clock.now(), seeded_bytes(7).randbytes))
         self.phones = [self.world.phone("one", sims=2), self.world.phone("two")]
         self.pinned = self.world.lines(self.phones[1])[0]
+        self.world.at_hand[self.phones[1]] = AtHand(1, 3)
         self.ids: list[str] = []
         self.batch_id = self.world.new_id()
 
@@ -116,7 +118,7 @@ class Twin:
         answers: list[Any] = []
         for batch in batches:
             with self.world.conn.begin():
-                answers += use_case(self.world.db.transaction(self.world.conn), batch)
+                answers += use_case(self.world.transaction(), batch)
         return [_comparable(answer) for answer in answers]
 
     def _command(self, command: tuple[Any, ...]) -> Any:

@@ -7,6 +7,8 @@ import pytest
 from device_protocol.frames import Job, Refused
 from hub.core.commands import ByLine
 from hub.core.effects import Effect, ToPhone, WakeAt, WakeDispatch
+from hub.core.ports import AtHand
+from hub.messages.accept import accept
 from hub.messages.dispatcher import Dispatcher, OfferLimits
 from hub.messages.timers import Timers, TimerSettings
 from hub.storage.schema.devices import Device, Line
@@ -21,6 +23,7 @@ class FakeSessions:
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         self.silent: dict[str, float] = {}
+        self.fetching: set[str] = set()
 
     def send(self, device_id: str, session_no: int, frame: object) -> bool:
         return self.numbers.get(device_id) == session_no
@@ -36,6 +39,9 @@ class FakeSessions:
 
     def session_no(self, device_id: str) -> int | None:
         return self.numbers.get(device_id)
+
+    def is_offered_to(self, device_id: str) -> bool:
+        return device_id in self.numbers and device_id not in self.fetching
 
     def nudge(self, device_id: str) -> bool:
         return False
@@ -299,3 +305,24 @@ async def test_a_wake_for_a_moment_is_remembered_until_then(world: World, loops:
     loops.timers.wake_at(WakeAt(world.clock.now() + 5000))
     loops.timers.wake_at(WakeAt(world.clock.now() + 9000))
     assert loops.timers._next_at == world.clock.now() + 5000
+
+
+async def test_who_is_at_hand_is_asked_of_the_connections(world: World, loops: Loops) -> None:
+    here, silent, fetching = world.phone("here"), world.phone("silent"), world.phone("fetching")
+    loops.connect(here, silent, fetching)
+    loops.sessions.silent[silent] = 20.0
+    loops.sessions.fetching.add(fetching)
+    assert loops.dispatcher.at_hand(here) == AtHand(1, 8)
+    assert loops.dispatcher.at_hand(silent) == AtHand(1, 2)
+    assert loops.dispatcher.at_hand(fetching) is None
+    assert loops.dispatcher.at_hand(world.phone("away")) is None
+
+
+async def test_the_one_writer_offers_to_who_is_at_hand(world: World, loops: Loops) -> None:
+    phone = world.phone()
+    loops.connect(phone)
+    world.db.writer.tell_at_hand(loops.dispatcher.at_hand)
+    await world.db.writer.submit(accept, world.prepare(PEER))
+    is_alone = world.db.dialect == "sqlite"
+    jobs = [effect for effect in loops.effects if isinstance(effect, ToPhone)]
+    assert [(job.device_id, job.session_no) for job in jobs] == ([(phone, 1)] if is_alone else [])

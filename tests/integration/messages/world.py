@@ -1,6 +1,7 @@
 """A small customer for the tests of texts: an account, phones with SIMs, and short ways to do what others do to the hub."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlalchemy import insert, select, update
@@ -12,6 +13,7 @@ from hub.core.commands import NORMAL, AnyLine, Sender, SendRequest
 from hub.core.effects import Effect, ToPhone
 from hub.core.errors import HubError
 from hub.core.ids import IdSource
+from hub.core.ports import AtHand
 from hub.messages.accept import accept
 from hub.messages.answers import PhoneAnswer, take_answers
 from hub.messages.dispatch import OfferTo, offer
@@ -24,7 +26,7 @@ from hub.storage.schema.accounts import Account, HubFact
 from hub.storage.schema.devices import Device, Line
 from hub.storage.schema.messages import Conversation
 from hub.storage.schema.webhooks import WebhookEvent
-from hub.storage.transaction import Done, Refused, UseCase
+from hub.storage.transaction import Done, Refused, Tx, UseCase
 from hub.storage.types import table_of
 from tests.fakes import FakeClock
 
@@ -43,6 +45,8 @@ class World:
     def __init__(self, db: Database, clock: FakeClock, ids: IdSource) -> None:
         self.db, self.clock, self.ids = db, clock, ids
         self.effects: list[Effect] = []
+        self.at_hand: dict[str, AtHand] = {}
+        """Phones that are connected here, by their id."""
         self.conn = db.write_engine.connect()
         self.insert(Account, id=ACCOUNT, name="shop", created_at=0, settings="{}")
         self.insert(Account, id=STRANGER, name="other", created_at=0, settings="{}")
@@ -102,10 +106,14 @@ class World:
 
     # --- use cases
 
+    def transaction(self) -> Tx:
+        """What a use case is given, with the phones that are at hand."""
+        return replace(self.db.transaction(self.conn), at_hand=self.at_hand.get)
+
     def run(self, use_case: UseCase[C, R], commands: Sequence[C]) -> list[Done[R] | Refused]:
         """One batch in one transaction; its effects are kept."""
         with self.conn.begin():
-            outcomes = list(use_case(self.db.transaction(self.conn), commands))
+            outcomes = list(use_case(self.transaction(), commands))
         for outcome in outcomes:
             if isinstance(outcome, Done):
                 self.effects.extend(outcome.effects)

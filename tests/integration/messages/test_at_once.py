@@ -1,0 +1,134 @@
+"""A text for an idle phone is offered in the transaction that accepts it; whatever needs a second look is left to the dispatcher."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from device_protocol.frames import Go, Job
+from hub.core.commands import ByLine, ByName
+from hub.core.effects import WakeDispatch
+from hub.core.ports import AtHand
+from hub.messages.accept import accept
+from hub.storage.schema.devices import Device, Line
+from hub.storage.schema.webhooks import WebhookEvent
+from tests.integration.messages.world import ACCOUNT, PEER, Phones, World
+
+
+@pytest.fixture
+def phone(world: World) -> str:
+    """A phone that is connected here, with room for three offers."""
+    device_id = world.phone()
+    world.at_hand[device_id] = AtHand(1, 3)
+    return device_id
+
+
+def woken(world: World) -> list[WakeDispatch]:
+    return [effect for effect in world.effects if isinstance(effect, WakeDispatch)]
+
+
+def test_an_idle_phone_is_offered_its_text_with_the_acceptance(world: World, phone: str, phones: Phones) -> None:
+    message_id = world.send(PEER)
+    (job,) = world.frames(Job)
+    assert (job.id, job.submission, job.to) == (message_id, 1, PEER)
+    assert world.kinds(message_id) == ["offered"]
+    assert woken(world) == []
+    assert phones.offers(phone) == [], "it is offered already"
+    assert phones.accept(phone, job) == [Go(message_id, 1)]
+
+
+def test_it_leaves_what_an_acceptance_and_an_offer_leave(world: World, phone: str, phones: Phones) -> None:
+    world.at_hand.clear()
+    apart = world.message(world.send(PEER))
+    phones.offers(phone)
+    apart = world.message(apart.id)
+    world.at_hand[phone] = AtHand(1, 3)
+    at_once = world.message(world.send(PEER))
+    assert msgspec.structs.replace(at_once, id=apart.id) == apart
+    told = [row["data"].replace(at_once.id, apart.id) for row in world.rows(WebhookEvent)]
+    assert told[0] == told[1], "the customer is told of the acceptance as it was"
+    first, second = world.frames(Job)
+    assert msgspec.structs.replace(second, id=first.id) == first
+
+
+def pause_line(world: World, phone: str) -> None:
+    world.change(Line, world.lines(phone)[0], paused_until=world.clock.now() + 1)
+
+
+def disable_line(world: World, phone: str) -> None:
+    world.change(Line, world.lines(phone)[0], is_enabled=False)
+
+
+def pause_phone(world: World, phone: str) -> None:
+    world.change(Device, phone, paused_at=1)
+
+
+def connect_elsewhere(world: World, phone: str) -> None:
+    world.change(Device, phone, session_no=2)
+
+
+def disconnect(world: World, _phone: str) -> None:
+    world.at_hand.clear()
+
+
+def hold(world: World, _phone: str) -> None:
+    world.hold()
+
+
+def use_up_its_pace(world: World, phone: str) -> None:
+    world.change(Line, world.lines(phone)[0], per_minute=1)
+    Phones(world).bound(phone, world.send(PEER))
+
+
+def leave_one_waiting(world: World, phone: str) -> None:
+    world.at_hand.clear()
+    world.send(PEER)
+    world.at_hand[phone] = AtHand(1, 3)
+
+
+def fill_its_room(world: World, _phone: str) -> None:
+    for _ in range(3):
+        world.send(PEER)
+
+
+REASONS = (
+    pause_line, disable_line, pause_phone, connect_elsewhere, disconnect, hold, use_up_its_pace, leave_one_waiting, fill_its_room,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.__name__)
+def test_it_waits_for_the_dispatcher_when(reason: Callable[[World, str], Any], world: World, phone: str) -> None:
+    reason(world, phone)
+    world.effects.clear()
+    message_id = world.send(PEER, sender=ByLine(world.lines(phone)[0]))
+    assert world.message(message_id).offered_at is None
+    assert world.frames(Job) == []
+    assert [wake.account_id for wake in woken(world)] == [ACCOUNT]
+
+
+@pytest.mark.parametrize("values", [{"scheduled_at": 60_000}, {"batch_name": "all"}], ids=["later", "in a batch"])
+def test_a_text_for_later_and_a_batch_wait(world: World, phone: str, values: dict[str, Any]) -> None:
+    if "scheduled_at" in values:
+        values = {"scheduled_at": world.clock.now() + values["scheduled_at"]}
+    assert world.message(world.send(PEER, **values)).offered_at is None
+    assert world.frames(Job) == []
+
+
+def test_a_text_behind_one_that_may_not_go_stays_behind_it(world: World, phone: str) -> None:
+    world.change(Line, world.lines(phone)[0], per_minute=3)
+    long, short = world.prepare(PEER, text="x" * 900), world.prepare(PEER, text="x")
+    world.run(accept, [short, long, world.prepare(PEER, text="x")])
+    assert [job.text for job in world.frames(Job)] == ["x"]
+
+
+def test_a_batch_offers_as_many_as_there_is_room_for(world: World, phone: str) -> None:
+    outcomes = world.run(accept, [world.prepare(PEER) for _ in range(5)])
+    accepted = [outcome.value.results[0].message_id for outcome in outcomes]  # type: ignore[union-attr]
+    assert [job.id for job in world.frames(Job)] == accepted[:3]
+    assert len(woken(world)) == 1
+
+
+def test_a_sender_that_was_not_found_is_told_before_the_offer(world: World, phone: str) -> None:
+    message_id = world.send(PEER, sender=ByName("nobody"))
+    assert world.kinds(message_id) == ["sender_unknown", "offered"]
