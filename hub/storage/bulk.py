@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, LargeBinary, Table
 
+from hub.storage.direct import run_many
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -50,7 +52,7 @@ class BulkInsert:
         if not rows:
             return
         if conn.dialect.name == "sqlite":
-            conn.exec_driver_sql(self._sqlite, list(rows))
+            run_many(conn, self._sqlite, rows)
         elif self._has_bytes:
             conn.exec_driver_sql(self._one_each, list(rows))
         else:
@@ -76,7 +78,7 @@ class BulkUpdate:
         if not rows:
             return
         if conn.dialect.name == "sqlite":
-            conn.exec_driver_sql(self._sqlite, list(rows))
+            run_many(conn, self._sqlite, rows)
         else:
             conn.exec_driver_sql(self._document, (self._rows.of(rows),))
 

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.conversations import CONVERSATION
+from hub.storage.direct import fetch
 from hub.storage.messages import MESSAGE
 from hub.storage.schema.contacts import ConsentChange, OptOut
 from hub.storage.transaction import DialectName, Tx
@@ -61,7 +62,7 @@ def opted_out(
     conn: Connection, account_ids: Collection[str], peers: Collection[str]
 ) -> dict[tuple[str, str], OptOutRow]:
     """Which of these peers asked these accounts to hear no more."""
-    found = conn.execute(_OUT, {"account_ids": sorted(account_ids), "peers": sorted(peers)})
+    found = fetch(conn, _OUT, {"account_ids": sorted(account_ids), "peers": sorted(peers)})
     return {(row[0], row[1]): OptOutRow(*row) for row in found}
 
 

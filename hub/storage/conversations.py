@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert
+from hub.storage.direct import fetch
 from hub.storage.schema.messages import Conversation
 from hub.storage.transaction import Tx
 from hub.storage.types import table_of
@@ -114,7 +115,7 @@ def last_contacts(
 ) -> dict[tuple[str, str], LastContact]:
     """For each (account, peer) that has a thread: the newest one."""
     given = {"account_ids": sorted(account_ids), "peers": sorted(peers)}
-    return {(row[0], row[1]): LastContact(*row[2:]) for row in conn.execute(_WITH_PEERS, given)}
+    return {(row[0], row[1]): LastContact(*row[2:]) for row in fetch(conn, _WITH_PEERS, given)}
 
 
 def lock_conversations(

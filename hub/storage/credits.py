@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.direct import fetch
 from hub.storage.schema.credits import CreditAccount, CreditEntry
 from hub.storage.transaction import Tx
 from hub.storage.types import table_of
@@ -89,14 +90,14 @@ def find_credits(conn: Connection, account_id: str) -> CreditRow | None:
 
 def lock_credits(conn: Connection, account_ids: Collection[str]) -> dict[str, CreditRow]:
     """Those of these accounts that pay for their texts, locked until the transaction ends."""
-    rows = conn.execute(_LOCK, {"account_ids": sorted(account_ids)})
+    rows = fetch(conn, _LOCK, {"account_ids": sorted(account_ids)})
     return {row[0]: CreditRow(*row) for row in rows}
 
 
 def paid_for(conn: Connection, account_ids: Collection[str], message_ids: Collection[str]) -> list[Paid]:
     """What these texts of these accounts have cost; texts that were never charged are missing."""
     given = {"account_ids": sorted(account_ids), "ids": sorted(message_ids)}
-    return [Paid(row[0], row[1], int(row[2]), int(row[3])) for row in conn.execute(_PAID, given)]
+    return [Paid(row[0], row[1], int(row[2]), int(row[3])) for row in fetch(conn, _PAID, given)]
 
 
 def write_entries(tx: Tx, entries: Sequence[EntryRow]) -> None:

@@ -12,6 +12,7 @@ from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert, BulkUpdate
 from hub.storage.devices import DEVICE, STREAM
+from hub.storage.direct import fetch
 from hub.storage.schema.devices import DeviceEvent
 from hub.storage.transaction import DialectName, Tx
 from hub.storage.types import table_of
@@ -97,7 +98,7 @@ def lock_progress(conn: Connection, ids: Collection[str]) -> dict[str, Progress]
     """These phones with their current streams, their rows locked."""
     return {
         row[0]: Progress(row[0], row[1], row[2], StreamRow(*row[3:]) if row[3] is not None else None)
-        for row in conn.execute(_LOCK_PROGRESS, {"ids": sorted(ids)})
+        for row in fetch(conn, _LOCK_PROGRESS, {"ids": sorted(ids)})
     }
 
 
@@ -105,7 +106,7 @@ def streams_of(conn: Connection, ids: Collection[str]) -> dict[str, list[StreamR
     """All remembered streams of these phones, the one used last at the end. Call with the phones locked."""
     found: dict[str, list[StreamRow]] = {}
     if ids:
-        for row in conn.execute(_STREAMS, {"ids": sorted(ids)}):
+        for row in fetch(conn, _STREAMS, {"ids": sorted(ids)}):
             found.setdefault(row[0], []).append(StreamRow(*row))
     return found
 
@@ -183,7 +184,7 @@ def known_events(tx: Tx, pairs: Collection[tuple[str, str]]) -> set[tuple[str, s
         given: dict[str, Any] = {"pairs": _encoder.encode(sorted(pairs)).decode()}
     else:
         given = {"ids": [device_id for device_id, _ in pairs], "uuids": [uuid for _, uuid in pairs]}
-    return {(row[0], row[1]) for row in tx.conn.execute(_KNOWN[tx.dialect], given)}
+    return {(row[0], row[1]) for row in fetch(tx.conn, _KNOWN[tx.dialect], given)}
 
 
 _KNOWN_FINGERPRINTS = select(EVENT.c.device_id, EVENT.c.fingerprint).where(

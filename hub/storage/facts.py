@@ -6,6 +6,7 @@ from typing import Literal
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.storage.direct import fetch
 from hub.storage.schema.accounts import HubFact
 from hub.storage.types import table_of
 
@@ -20,8 +21,8 @@ _FIND = select(_FACT.c.value).where(_FACT.c.name == bindparam("name"))
 
 def find_fact(conn: Connection, name: FactName) -> str | None:
     """The fact's value, None when it is not there."""
-    value: str | None = conn.execute(_FIND, {"name": name}).scalar_one_or_none()
-    return value
+    rows = fetch(conn, _FIND, {"name": name})
+    return str(rows[0][0]) if rows else None
 
 
 def put_facts(conn: Connection, facts: Mapping[FactName, str]) -> None:

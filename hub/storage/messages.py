@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert, BulkUpdate
+from hub.storage.direct import fetch
 from hub.storage.schema.messages import Message, TimelineEntry
 from hub.storage.types import table_of
 
@@ -123,7 +124,7 @@ third of the insert."""
 
 def lock_messages(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> list[MessageRow]:
     """The messages with these ids that belong to these accounts, locked until the transaction ends, in id order."""
-    rows = conn.execute(_LOCK, {"account_ids": sorted(account_ids), "ids": sorted(ids)}).all()
+    rows = fetch(conn, _LOCK, {"account_ids": sorted(account_ids), "ids": sorted(ids)})
     return [MessageRow(*row) for row in rows]
 
 

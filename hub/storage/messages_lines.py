@@ -4,14 +4,15 @@ Accounts with thousands of phones are normal. What names no line is offered a sa
 accepting a text costs the same with 5 phones and with 5,000; what names one reads that one.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, CursorResult, Select, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.direct import fetch
 from hub.storage.schema.accounts import Account
 from hub.storage.schema.devices import Device, Line
 from hub.storage.types import table_of
@@ -141,9 +142,8 @@ _MARK_ABSENT = (
 )
 
 
-def _rows(found: CursorResult[Any]) -> list[LineRow]:
-    rows: Sequence[Any] = found.all()
-    return [LineRow(*row) for row in rows]
+def _lines(conn: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[LineRow]:
+    return [LineRow(*row) for row in fetch(conn, statement, values)]
 
 
 def lines_by_id(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> dict[str, LineRow]:
@@ -151,14 +151,14 @@ def lines_by_id(conn: Connection, account_ids: Collection[str], ids: Collection[
     if not ids:
         return {}
     given = {"account_ids": sorted(account_ids), "ids": sorted(ids)}
-    return {row.id: row for row in _rows(conn.execute(_BY_ID, given))}
+    return {row.id: row for row in _lines(conn, _BY_ID, given)}
 
 
 def faces_of(conn: Connection, account_ids: Collection[str], ids: Collection[str]) -> dict[str, LineFace]:
     """Number and slot of these lines of these accounts, without all that a choice among them would want."""
     if not ids:
         return {}
-    rows = conn.execute(_FACES, {"account_ids": sorted(account_ids), "ids": sorted(ids)}).all()
+    rows = fetch(conn, _FACES, {"account_ids": sorted(account_ids), "ids": sorted(ids)})
     return {row[0]: LineFace(row[1], row[2]) for row in rows}
 
 
@@ -167,17 +167,17 @@ def lines_in_devices(conn: Connection, account_ids: Collection[str], device_ids:
     if not device_ids:
         return []
     given = {"account_ids": sorted(account_ids), "device_ids": sorted(device_ids)}
-    return _rows(conn.execute(_BY_DEVICE, given))
+    return _lines(conn, _BY_DEVICE, given)
 
 
 def lines_of_account(conn: Connection, account_id: str) -> list[LineRow]:
     """Every line of an account."""
-    return _rows(conn.execute(_OF_ACCOUNT, {"account_id": account_id}))
+    return _lines(conn, _OF_ACCOUNT, {"account_id": account_id})
 
 
 def live_lines(conn: Connection, ids: Collection[str]) -> list[LineRow]:
     """Those of these lines that were not removed, whosever they are: for the hub's own loops."""
-    return _rows(conn.execute(_PLACED, {"ids": sorted(ids)})) if ids else []
+    return _lines(conn, _PLACED, {"ids": sorted(ids)}) if ids else []
 
 
 def ready_accounts(conn: Connection, account_ids: Collection[str], now: UtcMs) -> set[str]:
@@ -189,12 +189,12 @@ def ready_accounts(conn: Connection, account_ids: Collection[str], now: UtcMs) -
 
 def sample_of_account(conn: Connection, account_id: str, now: UtcMs, random: float) -> list[LineRow]:
     """Up to 64 lines of an account: those that could send when there are more, else all. `random` in [0, 1) picks which."""
-    few = _rows(conn.execute(_FIRST_OF_ACCOUNT, {"account_id": account_id}))
+    few = _lines(conn, _FIRST_OF_ACCOUNT, {"account_id": account_id})
     if len(few) <= SAMPLE:
         return few
     count = conn.execute(_COUNT_READY, {"account_id": account_id}).scalar_one()
     skip = int(max(count - SAMPLE + 1, 0) * random)
-    sample = _rows(conn.execute(_SAMPLE, {"account_id": account_id, "now": now, "skip": skip}))
+    sample = _lines(conn, _SAMPLE, {"account_id": account_id, "now": now, "skip": skip})
     return sample or few
 
 

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Connection, select, text
 
 from hub.storage.arrays import one_of, texts
+from hub.storage.direct import fetch
 from hub.storage.messages import COLUMNS, MESSAGE, MessageRow
 from hub.storage.messages_lines import DEVICE
 
@@ -40,12 +41,12 @@ _ON_PHONES = (
 
 def fence_phones(conn: Connection, ids: Collection[str]) -> dict[str, PhoneRow]:
     """These phones, with their connection number held still until the transaction ends."""
-    return {row[0]: PhoneRow(*row) for row in conn.execute(_FENCED, {"ids": sorted(ids)})}
+    return {row[0]: PhoneRow(*row) for row in fetch(conn, _FENCED, {"ids": sorted(ids)})}
 
 
 def read_phones(conn: Connection, ids: Collection[str]) -> dict[str, PhoneRow]:
     """These phones, not locked."""
-    return {row[0]: PhoneRow(*row) for row in conn.execute(_PHONES, {"ids": sorted(ids)})}
+    return {row[0]: PhoneRow(*row) for row in fetch(conn, _PHONES, {"ids": sorted(ids)})}
 
 
 def lock_messages_on(conn: Connection, device_ids: Collection[str]) -> list[MessageRow]:

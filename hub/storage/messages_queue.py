@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, Connection, TextClause, bindparam, func, or_, se
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.direct import fetch
 from hub.storage.messages import COLUMNS, MESSAGE, MessageRow
 from hub.storage.schema.messages import Batch
 from hub.storage.transaction import DialectName, Tx
@@ -56,7 +57,7 @@ def claim(tx: Tx, line_ids: Collection[str], most: int) -> dict[str, list[Messag
     ids = sorted(line_ids)
     given = {"line_ids": ids_for(tx, ids), "most": most, "now": tx.now}
     claimed: dict[str, list[MessageRow]] = {}
-    for row in tx.conn.execute(_CLAIM_SQLITE if tx.dialect == "sqlite" else _CLAIM_POSTGRESQL, given).all():
+    for row in fetch(tx.conn, _CLAIM_SQLITE if tx.dialect == "sqlite" else _CLAIM_POSTGRESQL, given):
         message = MessageRow(*row)
         claimed.setdefault(message.line_id or "", []).append(message)
     return claimed
@@ -175,14 +176,14 @@ def queue_depths(tx: Tx, line_ids: Collection[str]) -> dict[str, int]:
     if not line_ids:
         return {}
     given = {"line_ids": ids_for(tx, sorted(line_ids)), "most": DEPTH_LIMIT}
-    rows = tx.conn.execute(_DEPTH[tx.dialect], given)
+    rows = fetch(tx.conn, _DEPTH[tx.dialect], given)
     return {str(row[0]): int(row[1]) for row in rows}
 
 
 def lines_with_waiting(tx: Tx, line_ids: Collection[str]) -> list[str]:
     """Which of these lines have a due message that is offered to nobody."""
     given = {"line_ids": ids_for(tx, sorted(line_ids)), "now": tx.now}
-    return [row[0] for row in tx.conn.execute(_LINES_WITH_WAITING[tx.dialect], given)]
+    return [row[0] for row in fetch(tx.conn, _LINES_WITH_WAITING[tx.dialect], given)]
 
 
 def stranded(conn: Connection, line_id: str, now: UtcMs, most: int, *, with_pinned: bool) -> list[Due]:
@@ -193,7 +194,7 @@ def stranded(conn: Connection, line_id: str, now: UtcMs, most: int, *, with_pinn
 
 def open_offers(conn: Connection, device_ids: Collection[str]) -> list[tuple[str, str, int]]:
     """`(phone, line, segments)` of each offer that was not accepted yet."""
-    rows = conn.execute(_OPEN_OFFERS, {"device_ids": sorted(device_ids)})
+    rows = fetch(conn, _OPEN_OFFERS, {"device_ids": sorted(device_ids)})
     return [(row[0], row[1] or "", row[2]) for row in rows]
 
 

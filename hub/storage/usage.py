@@ -11,6 +11,7 @@ from hub.core.clock import UtcMs
 from hub.core.pacing import bucket_of
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert
+from hub.storage.direct import fetch
 from hub.storage.schema.devices import LineUsage
 from hub.storage.transaction import Tx
 from hub.storage.types import table_of
@@ -37,7 +38,7 @@ _ADD = BulkInsert(
 def recent_usage(conn: Connection, line_ids: Collection[str], since: UtcMs) -> dict[str, list[tuple[UtcMs, int]]]:
     """`(start of its five seconds, segments)` of each line, from those five seconds on that `since` is in."""
     usage: dict[str, list[tuple[UtcMs, int]]] = {}
-    for line_id, at, segments in conn.execute(_RECENT, {"line_ids": sorted(line_ids), "since": bucket_of(since)}):
+    for line_id, at, segments in fetch(conn, _RECENT, {"line_ids": sorted(line_ids), "since": bucket_of(since)}):
         usage.setdefault(line_id, []).append((at, segments))
     return usage
 

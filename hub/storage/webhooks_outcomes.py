@@ -13,6 +13,7 @@ from sqlalchemy import Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.core.clock import UtcMs
+from hub.storage.direct import fetch
 from hub.storage.transaction import DialectName, Tx
 
 PENDING, HELD, OK, DEAD, CANCELLED = range(5)
@@ -129,7 +130,7 @@ _PARK = {
 def fences(tx: Tx, endpoint_ids: Iterable[str]) -> dict[str, int]:
     """The present fence of each lane; on PostgreSQL the lanes are locked until the commit, in one order for all."""
     wanted = sorted(endpoint_ids)
-    return {row[0]: row[1] for row in tx.conn.execute(_FENCES[tx.dialect], {"ids": _list(tx.dialect, wanted)})}
+    return {row[0]: row[1] for row in fetch(tx.conn, _FENCES[tx.dialect], {"ids": _list(tx.dialect, wanted)})}
 
 
 _FENCES: Mapping[DialectName, TextClause] = {

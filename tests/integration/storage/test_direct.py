@@ -1,0 +1,75 @@
+"""A statement given straight to the driver reads and fails as it does through SQLAlchemy."""
+
+import pytest
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.exc import DataError, OperationalError
+
+from hub.storage.arrays import one_of, texts
+from hub.storage.bulk import BulkInsert
+from hub.storage.connect import open_engine
+from hub.storage.database import Database
+from hub.storage.direct import fetch
+from hub.storage.faults import Verdict, verdict_on
+from hub.storage.schema import METADATA
+from tests.integration.storage.extremes import VARIANTS, extreme_of, indexed
+
+FACT = METADATA.tables["hub_fact"]
+NAMED = select(FACT.c.value, func.coalesce(FACT.c.name, "nobody")).where(FACT.c.name == bindparam("name"))
+LISTED = select(FACT.c.name).where(one_of(FACT.c.name, texts("names"))).order_by(FACT.c.name)
+
+
+@pytest.mark.parametrize("name", ["message", "timeline", "wh_event", "idempotency", "line", "device"])
+def test_rows_are_those_of_the_usual_way_to_their_types(db: Database, name: str) -> None:
+    table = METADATA.tables[name]
+    given = [
+        tuple(extreme_of(column, extremes, indexed(table)) for column in table.columns)
+        for extremes in VARIANTS.values()
+    ]
+    everything = select(table).order_by(*table.primary_key)
+    with db.write_engine.connect() as connection, connection.begin():
+        if db.dialect == "sqlite":
+            connection.exec_driver_sql("pragma defer_foreign_keys = on")
+        else:
+            connection.exec_driver_sql("set session_replication_role = replica")
+        BulkInsert(table, [column.name for column in table.columns]).run(connection, given)
+        usual = [tuple(row) for row in connection.execute(everything)]
+        direct = [tuple(row) for row in fetch(connection, everything, {})]
+        connection.rollback()
+    assert direct == usual
+    assert [[type(value) for value in row] for row in direct] == [[type(value) for value in row] for row in usual]
+
+
+def test_parameters_and_lists_are_written_as_usual(db: Database) -> None:
+    with db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(FACT, ["name", "value"]).run(connection, [("a", "1"), ('b"', "2"), ("c", "3")])
+        assert [tuple(row) for row in fetch(connection, NAMED, {"name": "a"})] == [("1", "a")]
+        assert [row[0] for row in fetch(connection, LISTED, {"names": ["c", 'b"', "d"]})] == ['b"', "c"]
+        assert not fetch(connection, LISTED, {"names": []})
+
+
+def test_an_error_means_what_it_means_elsewhere(db: Database) -> None:
+    with db.write_engine.connect() as connection, connection.begin():
+        with pytest.raises(Exception, match="no_such_table") as caught:
+            fetch(connection, text("select 1 from no_such_table"), {})
+        assert verdict_on(caught.value) is Verdict.BLAME
+
+
+def test_a_database_that_is_locked_is_tried_again(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url, "write")
+    writer, late = engine.connect(), engine.connect()
+    with writer, writer.begin(), late:
+        driver = late.connection.driver_connection
+        assert driver is not None
+        driver.execute("pragma busy_timeout = 0")
+        with pytest.raises(OperationalError) as caught:
+            fetch(late, text("begin immediate"), {})
+        assert verdict_on(caught.value) is Verdict.TRY_AGAIN
+
+
+def test_nul_is_refused_in_tests_here_too(db: Database) -> None:
+    with (
+        db.write_engine.connect() as connection,
+        connection.begin(),
+        pytest.raises((ValueError, DataError), match="NUL"),
+    ):
+        fetch(connection, NAMED, {"name": "a\0"})
