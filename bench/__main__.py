@@ -10,7 +10,8 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -53,8 +54,9 @@ MEASUREMENTS = (
 
 
 def measured(module: str, arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Run a program, pass on what it prints, and return what it found. Raises `SystemExit` when it fails."""
+    """Run a program, pass on what it prints, and return what it found: nothing when it fails, so that the others still run."""
     print(f"\n== python -m bench.{module} {' '.join(arguments)}", flush=True)
+    started = time.monotonic()
     lines = []
     with subprocess.Popen(
         [sys.executable, "-m", f"bench.{module}", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -63,18 +65,33 @@ def measured(module: str, arguments: Sequence[str]) -> dict[str, dict[str, Any]]
         for line in child.stdout:
             print(line, end="", flush=True)
             lines.append(line)
-    if child.returncode:
-        raise SystemExit(f"bench.{module} failed")
-    return told("".join(lines))
+    print(f"== {module}: {time.monotonic() - started:.0f} s{', failed' if child.returncode else ''}", flush=True)
+    return {} if child.returncode else told("".join(lines))
 
 
 def row(one: Measurement, found: dict[str, Any]) -> str:
     """One row of the table."""
-    value = found["ours"] if one.key == "phone_kib" else found["ratio"]
+    value = _value(one, found)
     verdict = "goal" if _holds(one, value, one.goal) else "must" if _holds(one, value, one.must) else "MISSED"
     sign = "<=" if one.is_most else ">="
     ratios = "  ".join(f"{name.removeprefix('by_')} {ratio:.2f}" for name, ratio in found.items() if name[:3] == "by_")
     return f"{one.key:22} {value:>7.2f}   {sign} {one.must:<6g} {sign} {one.goal:<6g} {verdict:7} {ratios}"
+
+
+def summary(chosen: Sequence[Measurement], outcomes: Mapping[str, dict[str, Any]]) -> str:
+    """One sentence: which musts are missed, and what was not measured."""
+    missed = [
+        one.key for one in chosen if one.key in outcomes and not _holds(one, _value(one, outcomes[one.key]), one.must)
+    ]
+    absent = [one.key for one in chosen if one.key not in outcomes]
+    held = len(chosen) - len(missed) - len(absent)
+    sentence = f"{held} of {len(chosen)} musts are held"
+    sentence += f"; missed: {', '.join(missed)}" if missed else ""
+    return sentence + (f"; not measured: {', '.join(absent)}" if absent else "")
+
+
+def _value(one: Measurement, found: Mapping[str, Any]) -> float:
+    return float(found["ours"] if one.key == "phone_kib" else found["ratio"])
 
 
 def _holds(one: Measurement, value: float, bound: float) -> bool:
@@ -115,16 +132,23 @@ def main() -> None:
         parser.error(f"no measurement {', '.join(sorted(unknown))}; there is {', '.join(sorted(known))}")
     chosen = [one for one in MEASUREMENTS if not options.names or one.module in options.names]
     outcomes: dict[str, dict[str, Any]] = {}
+    tried: set[tuple[str, bool]] = set()
     with postgresql(options.postgresql) as server:
         for one in chosen:
-            if one.key not in outcomes and (server or not one.needs_postgresql):
+            program = (one.module, one.needs_postgresql)
+            if program not in tried and (server or not one.needs_postgresql):
+                tried.add(program)
                 outcomes |= measured(one.module, _arguments(one, server, options.many))
+                if not options.names:
+                    write(outcomes)  # a run that is stopped keeps what it found
     print(f"\n{'measurement':22} {'result':>7}   {'must':9} {'goal':9}")
     for one in chosen:
-        print(row(one, outcomes[one.key]) if one.key in outcomes else f"{one.key:22} not measured: no PostgreSQL")
+        print(row(one, outcomes[one.key]) if one.key in outcomes else f"{one.key:22} not measured")
+    print(f"\n{summary(chosen, outcomes)}")
     if not options.names:
-        write(outcomes)
-        print(f"\nwritten to {LATEST.relative_to(ROOT)}")
+        print(f"written to {LATEST.relative_to(ROOT)}")
+    if any(one.key not in outcomes and (server or not one.needs_postgresql) for one in chosen):
+        raise SystemExit("a measurement failed")
 
 
 def _arguments(one: Measurement, server: str | None, many: str) -> list[str]:

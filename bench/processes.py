@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,7 @@ def process(command: Sequence[str], env: Mapping[str, str] | None = None) -> Ite
             child.wait()
 
 
-def wait_until_up(url: str, seconds: float = 30.0) -> None:
+def wait_until_up(url: str, seconds: float = 120.0) -> None:
     """Return when the URL answers 200."""
     end = time.monotonic() + seconds
     while True:
@@ -47,6 +48,19 @@ def wait_until_up(url: str, seconds: float = 30.0) -> None:
             with urllib.request.urlopen(url, timeout=2) as answer:
                 if answer.status == 200:
                     return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.05)
+
+
+def wait_until_listening(port: int, seconds: float = 120.0) -> None:
+    """Return when something on this machine takes connections on the port."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+            return
         except OSError:
             if time.monotonic() > end:
                 raise

@@ -26,7 +26,7 @@ import uvloop
 from sqlalchemy import text
 
 from bench.outcome import tell
-from bench.processes import LOAD_CORE, SERVER_CORE, pinned, process
+from bench.processes import LOAD_CORE, SERVER_CORE, pinned, process, wait_until_listening
 from hub.accounts.secretbox import SecretBox
 from hub.clock import SystemClock
 from hub.core.effects import Effect, WakeDelivery
@@ -236,7 +236,8 @@ def main(arguments: list[str] | None = None) -> None:
         f"import socket, time; s = socket.create_server(('127.0.0.1', {BLACK_HOLE})); time.sleep(1e6)",
     ]
     with process(pinned(LOAD_CORE, receiver)), process(pinned(LOAD_CORE, silent)):
-        time.sleep(0.5)
+        wait_until_listening(PORT)
+        wait_until_listening(BLACK_HOLE)
         sides = uvloop.run(compare(options))
     plain, hub, beside = (sides[name] for name in ("bare aiohttp", "hub", "hub beside a black hole"))
     print(f"webhook dispatch with stored outcome: {hub.rate / plain.rate:.2f} of a bare aiohttp loop")
