@@ -157,11 +157,7 @@ class LineBook:
         now = self.choose(wish, segments, strict_sender=strict_sender)
         if isinstance(now, Choice) or now.is_permanent or now.reason == "no_lines":
             return now
-        views = list(self._views.get(wish.account_id, {}).values())
-        if isinstance(wish.sender, AnyLine):
-            # A line without a phone can wait for ever: nobody gets in its queue who did not ask for it.
-            views = [view for view in views if not view.is_phone_removed] or views
-        willing = [_without_obstacle(view) for view in views]
+        willing = [_without_obstacle(view) for view in self._views.get(wish.account_id, {}).values()]
         return self._choose(willing, wish, segments, strict_sender, frozenset())
 
     def _choose(
