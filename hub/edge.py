@@ -33,6 +33,7 @@ DOORS = (
     "/sms/",
     "/providers/",
     "/media/",
+    "/mail/",
 )
 """First path segments that get their own label in metrics; everything else is `other`."""
 _TRACE_BYTES = 8

@@ -7,9 +7,11 @@ A file that somebody attached cannot go out as a text, so such a mail is refused
 (`inline`) and electronic signatures are not what was meant to be sent.
 """
 
+import contextlib
 import email
 import hashlib
 import re
+from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.policy import compat32
@@ -119,9 +121,12 @@ class _Headers:
         return list(dict.fromkeys(address for address in found if address is not None))
 
     def decoded(self, name: str) -> str:
-        """A header with its encoded words read (RFC 2047)."""
+        """A header with its encoded words read (RFC 2047); as it is, where they are broken."""
         value = self._message.get(name)
-        pieces = decode_header(str(value) if value is not None else "")
+        try:
+            pieces = decode_header(str(value) if value is not None else "")
+        except HeaderParseError:
+            return one_line(str(value))
         texts = (piece if isinstance(piece, str) else _text_of(piece, charset) for piece, charset in pieces)
         return one_line("".join(texts))
 
@@ -237,7 +242,10 @@ class _Words(HTMLParser):
 
 def _without_markup(html: str) -> str:
     words = _Words()
-    words.feed(html[: 4 * LONGEST_TEXT])
-    words.close()
+    with contextlib.suppress(
+        AssertionError
+    ):  # what the parser says to sections that no HTML has; the words before them count
+        words.feed(html[: 4 * LONGEST_TEXT])
+        words.close()
     lines = [line.strip() for line in "".join(words.pieces).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).replace("\u00a0", " ")

@@ -97,7 +97,7 @@ def judge(
         return Judgement(is_gone=True)
     if result is Result.MAIL_REFUSED:
         return Judgement(gave_up=Why.REFUSED)
-    pause_until = _pause(status, retry_after, date, now, random)
+    pause_until = None if result in _MAIL_IS_WRONG else _pause(status, retry_after, date, now, random)
     following = next_attempt(schedule, attempts, first_at, now, random)
     gave_up = following.reason if isinstance(following, GiveUp) else None
     return Judgement(

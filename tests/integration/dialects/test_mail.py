@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import aiosmtplib
 import httpx
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -101,10 +103,10 @@ class House:
         return reply_local(key, Thread(webhook, thread["id"])), thread["line_id"]
 
 
-@pytest.fixture
-async def house(sqlite_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path) -> AsyncIterator[House]:
-    database = Database.open(sqlite_url, clock=clock, ids=ids, reader_threads=2, writer_window_ms=0.2)
-    api = Api(database, clock, ids, tmp_path, **MAIL)
+@asynccontextmanager
+async def a_house(url: str, clock: FakeClock, ids: IdSource, folder: Path) -> AsyncIterator[House]:
+    database = Database.open(url, clock=clock, ids=ids, reader_threads=2, writer_window_ms=0.2)
+    api = Api(database, clock, ids, folder, **MAIL)
     listener = Listener(api.services)
     task = asyncio.create_task(listener.run())
     await listener.is_listening.wait()
@@ -118,7 +120,21 @@ async def house(sqlite_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path
     database.close()
 
 
-async def test_a_mail_is_a_text_by_both_doors_and_a_repeat_is_the_same_text(house: House) -> None:
+@pytest.fixture
+async def house(sqlite_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path) -> AsyncIterator[House]:
+    async with a_house(sqlite_url, clock, ids, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def house_anywhere(database_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path) -> AsyncIterator[House]:
+    """On either database."""
+    async with a_house(database_url, clock, ids, tmp_path) as made:
+        yield made
+
+
+async def test_a_mail_is_a_text_by_both_doors_and_a_repeat_is_the_same_text(house_anywhere: House) -> None:
+    house = house_anywhere
     code, said = await house.hand_in(letter(message_id="1"))
     assert (code, said) == (250, "2.0.0 The text is stored and will be sent.")
     assert (await house.hand_in(letter(message_id="1")))[0] == 250
@@ -128,6 +144,10 @@ async def test_a_mail_is_a_text_by_both_doors_and_a_repeat_is_the_same_text(hous
     assert (text["peer"], text["text"], text["door"]) == (PEER, "See you at nine 🙂", "mail")
     shown = await house.api.get(f"/v1/messages/{answer.json()['message_ids'][0]}")
     assert shown["metadata"] == {"mail_from": ANNA}
+    told = msgspec.json.decode(text["callback"])  # by mail, if it fails
+    assert (told["format"], told["url"]) == ("mail", f"mailto:{ANNA}")
+    assert "sms:failed" in told["events"]
+    assert "sms:delivered" not in told["events"]
     assert (await house.post(letter("Other", message_id="2"), f"{house.local}{PEER}")).status_code == 200
     named = letter("Third", message_id="3", To=house.address())
     assert (await house.post(named)).status_code == 200
@@ -142,7 +162,8 @@ async def test_several_numbers_of_a_mailbox_are_one_request_and_a_bad_one_refuse
     assert len(house.texts()) == 2
 
 
-async def test_an_answer_to_a_mail_goes_out_in_its_conversation_by_its_line(house: House) -> None:
+async def test_an_answer_to_a_mail_goes_out_in_its_conversation_by_its_line(house_anywhere: House) -> None:
+    house = house_anywhere
     local, line = await house.reply_local()
     quoting = "At nine.\n\nOn Mon, Handset Hub <smsin@sms.example.org> wrote:\n\n> When?\n"
     assert (await house.hand_in(letter(quoting), f"{local}@{DOMAIN.upper()}"))[0] == 250
@@ -153,6 +174,7 @@ async def test_an_answer_to_a_mail_goes_out_in_its_conversation_by_its_line(hous
         ("At nine.", PEER, line),
         ("Or ten?", PEER, line),
     ]
+    assert all(row["is_pinned"] for row in house.texts())  # by that line and no other
     assert len(house.api.world.rows(Conversation)) == 1
     assert (await house.hand_in(letter("I?", "bert@example.org", "3"), f"{local}@{DOMAIN}"))[0] == 554
 
@@ -169,7 +191,8 @@ async def test_who_may_answer_is_the_webhooks_to_say(house: House) -> None:
     assert len(house.texts()) == 1
 
 
-async def test_only_the_allowed_get_in_and_another_address_ends_the_first(house: House) -> None:
+async def test_only_the_allowed_get_in_and_another_address_ends_the_first(house_anywhere: House) -> None:
+    house = house_anywhere
     api = house.api
     for sender in ("bert@example.org", "anna@example.org.evil.example", "anna@shop.example.org.evil.example"):
         assert (await house.hand_in(letter(sender=sender)))[0] == 554
@@ -333,7 +356,9 @@ BODIES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     pieces=st.lists(HEADERS | st.binary(max_size=10), max_size=4),
     body=BODIES | st.binary(max_size=40),

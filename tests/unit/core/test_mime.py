@@ -3,12 +3,14 @@
 from email.message import EmailMessage
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.mime import BadMail, read_mail
 from hub.core.quotes import own_words
 
+WHATEVER_IT_TAKES = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""What is tested does not depend on how fast the machine is."""
 HEAD = b"From: Ana <ana@example.org>\r\nMessage-ID: <1@example.org>\r\n"
 
 
@@ -52,6 +54,17 @@ def test_its_letters_come_out_whatever_they_were_written_in(body: bytes, kind: b
     assert plain(body, kind) == text
 
 
+def test_what_is_broken_beside_the_words_does_not_lose_them() -> None:
+    broken = read_mail(HEAD + b"Subject: =?utf-8?b?a?=\r\nContent-Type: text/html\r\n\r\n<p>Hi</p><![x[ more")
+    assert (broken.subject, broken.text) == ("=?utf-8?b?a?=", "Hi")
+
+
+def test_a_fault_of_the_parser_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.core.mime.own_words", lambda _text: 1 / 0)
+    with pytest.raises(BadMail, match="read"):
+        read_mail(HEAD + b"\r\nHi")
+
+
 QUOTED = "> Yes, see you\n> at nine\n>\n>> older\n"
 
 
@@ -82,6 +95,7 @@ def test_quotes_and_signatures_are_left_out_and_nothing_else(body: str, own: str
     assert own_words(own) == own
 
 
+@WHATEVER_IT_TAKES
 @given(st.text(st.characters(exclude_characters=">@_-\r\n \t", exclude_categories=["Z", "C"]), min_size=1, max_size=60))
 def test_a_line_of_words_is_never_shortened(line: str) -> None:
     assert own_words(line) == line
@@ -137,6 +151,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@WHATEVER_IT_TAKES
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=30))
 def test_any_bytes_are_a_mail_or_a_refusal(pieces: list[bytes]) -> None:
     try:

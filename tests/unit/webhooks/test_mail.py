@@ -4,7 +4,7 @@ import email
 from email.policy import SMTP
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.events import EventType, ReceivedData, encode
@@ -19,10 +19,15 @@ from hub.core.mail import (
     reply_local,
 )
 from hub.core.ports import EndpointView, EventView
+from hub.core.retry import PRESETS
 from hub.dialects.agile.events import Agile
 from hub.webhooks.formats.mail import PlainMail
+from hub.webhooks.judgement import judge
 from hub.webhooks.mail import MailIdentity, compose
+from hub.webhooks.sentences import Result
 
+WHATEVER_IT_TAKES = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""What is tested does not depend on how fast the machine is."""
 NASTY = st.text(st.sampled_from("\r\n\0\x0b\x85\u2028 <>@,;:\"'=?aB.€🙂é\ud800"), max_size=400) | st.text(max_size=400)
 HEADERS = [
     "From",
@@ -52,6 +57,7 @@ def composed(sender: str, text: str, brand: str, form: PlainMail | Agile, at: in
     return compose(MailIdentity("sms.example.org", brand, b"k" * 32), form, view, event).body
 
 
+@WHATEVER_IT_TAKES
 @given(NASTY, NASTY, NASTY, st.sampled_from([PlainMail(), Agile()]))
 def test_no_text_reaches_a_header_that_is_not_its_own(sender: str, text: str, brand: str, form: PlainMail) -> None:
     raw = composed(sender, text, brand, form)
@@ -60,6 +66,7 @@ def test_no_text_reaches_a_header_that_is_not_its_own(sender: str, text: str, br
     assert max(map(len, raw.split(b"\r\n"))) <= 998  # RFC 5322 §2.1.1
     message = email.message_from_bytes(raw, policy=SMTP)
     assert sorted(message.keys()) == sorted(HEADERS)
+    assert message["Content-Transfer-Encoding"] == "quoted-printable"  # what is plain may lose its spaces on the way
     assert [one.addr_spec for one in message["From"].addresses] == ["smsin@sms.example.org"]
     assert [one.addr_spec for one in message["To"].addresses] == ["shop@example.org"]
     thread = reply_local(b"k" * 32, Thread(ID, ID)).encode()
@@ -68,6 +75,7 @@ def test_no_text_reaches_a_header_that_is_not_its_own(sender: str, text: str, br
     assert raw == composed(sender, text, brand, form)
 
 
+@WHATEVER_IT_TAKES
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=400))
 def test_the_text_comes_out_as_it_went_in(text: str) -> None:
     message = email.message_from_bytes(composed("+1", text, "Shop", Agile()), policy=SMTP)
@@ -76,6 +84,7 @@ def test_the_text_comes_out_as_it_went_in(text: str) -> None:
     assert body.decode().replace("\r\n", "\n").partition("Body: ")[2] == text + "\n"
 
 
+@WHATEVER_IT_TAKES
 @given(st.integers(0, 1 << 47), st.integers(0, 1 << 47), st.text(max_size=20))
 def test_an_address_of_the_hub_is_recognised_in_any_case_and_no_other_key_makes_one(
     first: int, second: int, around: str
@@ -102,6 +111,26 @@ def test_a_changed_letter_opens_nothing(place: int) -> None:
     assert (read_reply([b"k" * 32], other) is None) or (place == 62 and read_reply([b"k" * 32], other) is not None)
 
 
+@pytest.mark.parametrize(
+    ("result", "status", "is_tried_again", "is_down"),
+    [
+        (Result.MAIL_LATER, 451, True, False),
+        (Result.MAIL_LATER, 429, True, False),  # no HTTP: a number that means nothing here
+        (Result.MAIL_REFUSED, 550, False, False),
+        (Result.MAIL_SERVER, 535, True, True),
+        (Result.NO_SENDER, None, True, True),
+    ],
+)
+def test_what_follows_from_a_mail_servers_answer(
+    result: Result, status: int | None, is_tried_again: bool, is_down: bool
+) -> None:
+    judged = judge(result, status, schedule=PRESETS["mail"], attempts=1, first_at=0, now=0, random=0.5)
+    assert ((judged.retry_at is not None), judged.is_down) == (is_tried_again, is_down)
+    assert judged.gave_up == (None if is_tried_again else "refused")
+    assert judged.pause_until is None
+
+
+@WHATEVER_IT_TAKES
 @given(st.text(max_size=60))
 def test_nothing_but_a_plain_address_is_taken(text: str) -> None:
     address = mail_address(text)
