@@ -26,8 +26,47 @@ _LEFT_TO_UVICORN = frozenset({b"connection", b"transfer-encoding"})
 """Headers that change how the connection goes on."""
 
 
+LONGEST_HEAD_BYTES = 64 * 1024
+"""Of a request line and its headers that come in several pieces; one piece alone has at most 256 KiB."""
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with `AtOnce` around the application of each request."""
+    """uvicorn's protocol with `AtOnce` around the application of each request, and an end to heads that have none.
+
+    The parser keeps all headers of a request until their end, and uvicorn bounds them with its other parser only: anybody could fill the
+    memory by one connection. https://www.rfc-editor.org/rfc/rfc6585#section-5
+    """
+
+    _head: int | None = None
+    """Bytes of a head that is not at its end yet; None between heads."""
+
+    def data_received(self, data: bytes) -> None:
+        """What came from the socket."""
+        before = self._head
+        super().data_received(data)
+        if before is not None and self._head == before:
+            self._head = before + len(data)
+            if self._head > LONGEST_HEAD_BYTES:
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is at its end."""
+        self._head = None
+        super().on_headers_complete()
+
+    def _refuse_head(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            said = b"The headers are too large.\n"
+            lines = b"content-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(said)
+            self.transport.write(STATUS_LINE[431] + lines + said)
+        self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         super()._start_asgi_task(cycle, AtOnce(cycle, app))  # type: ignore[arg-type]

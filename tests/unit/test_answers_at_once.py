@@ -49,7 +49,7 @@ def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
-async def answered(messages: list[dict[str, Any]], request: bytes = GET) -> Wire:
+async def answered(messages: list[dict[str, Any]], request: bytes = GET, *pieces: bytes) -> Wire:
     """What a connection carries when the application sends these messages."""
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -61,7 +61,8 @@ async def answered(messages: list[dict[str, Any]], request: bytes = GET) -> Wire
     protocol = HttpProtocol(Config(app, log_config=None, access_log=False, ws="none", lifespan="off"), state, {})
     wire = Wire()
     protocol.connection_made(wire)
-    protocol.data_received(request)
+    for piece in (request, *pieces):
+        protocol.data_received(piece)
     while state.tasks:
         await asyncio.wait(set(state.tasks))
         await asyncio.sleep(0)
@@ -120,3 +121,19 @@ async def test_a_header_that_would_break_out_is_not_sent(header: tuple[bytes, by
 async def test_a_body_of_another_length_than_it_said_ends_the_connection(given: bytes) -> None:
     wire = await answered([start(length(8)), body(given)])
     assert wire.is_closed
+
+
+@pytest.mark.parametrize("piece", [b"a" * 16_384, b"B: c\r\n" * 2_700], ids=["one-header", "many-headers"])
+async def test_a_head_without_end_is_cut_off(piece: bytes) -> None:
+    wire = await answered([start((b"content-length", b"0")), body(b"")], b"GET / HTTP/1.1\r\nA: ", *[piece] * 8)
+    (refused,) = wire.writes
+    assert refused.startswith(b"HTTP/1.1 431 ")
+    assert wire.is_closed
+
+
+async def test_a_large_head_and_a_large_body_in_pieces_are_taken() -> None:
+    head = [b"POST / HTTP/1.1\r\nHost: hub.test\r\nContent-Length: 800000\r\nA: ", *[b"a" * 10_000] * 5, b"\r\n\r\n"]
+    wire = await answered([start((b"content-length", b"2")), body(b"ok")], *head, *[b"x" * 100_000] * 8)
+    (sent,) = wire.writes
+    assert sent.startswith(b"HTTP/1.1 200 ")
+    assert not wire.is_closed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from hub.core.errors import Code, HubError
+from hub.http import problem_headers
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -57,9 +57,7 @@ def error_answer(error: HubError) -> Response:
     status, message = _SENTENCE.get(error.code, (error.status, error.detail))
     if error.code in _BAD_REQUEST:
         status = 400
-    headers: dict[str, str] = {}
-    if error.retry_after_seconds is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    headers = {name: value for name, value in problem_headers(error).items() if name == "Retry-After"}
     if status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="Handset Hub", charset="UTF-8"'
     return answer({"message": message}, status, headers)
