@@ -125,6 +125,7 @@ async def test_a_code_whose_time_is_over_cannot_be_scanned_and_a_new_one_can(hou
     await page.route("**/v1/enrolments**", over)
     await house.open(page, "/phones/pair")
     await expect(page.get_by_text("This code has expired")).to_be_visible()
+    await expect(page.locator(".code img")).to_have_css("filter", re.compile("blur"))
     assert zxingcpp.read_barcodes(Image.open(io.BytesIO(await page.screenshot()))) == []
     await house.axe(page)
     await page.unroute("**/v1/enrolments**")
