@@ -11,6 +11,8 @@ from hub.dialects.native_v1.operation import AnyOperation
 from hub.dialects.native_v1.own_lines import own_hints
 from hub.dialects.native_v1.table import OPERATIONS
 from hub.live import Hint
+from hub.storage.schema.media import Media, MediaContent, MediaPiece
+from hub.storage.schema.messages import Message
 from tests.integration.api.test_isolation import QUERY, SMALLEST_BODY
 from tests.integration.dashboard.desk import Desk
 from tests.integration.messages.world import ACCOUNT
@@ -40,16 +42,28 @@ class Shop:
     async def open(self, role: Role = Role.MEMBER) -> "Shop":
         for name, phone, line in (("mine", self.mine, self.my_line), ("theirs", self.theirs, self.their_line)):
             sent = await self.desk.api.send("+491701234567", text=f"{name} out", line_id=render("line", line))
-            await self.desk.api.receive(phone, f"{name} in", "+447700900123")
+            medium = self.attach(await self.desk.api.receive(phone, f"{name} in", "+447700900123"), name)
             result = sent["results"][0]
             self.ids[name] = {
                 "message_id": result["message_id"],
                 "conversation_id": result["conversation_id"],
                 "line_id": render("line", line),
                 "device_id": render("device", phone),
+                "media_id": render("media", medium),
             }
         self.max = await self.desk.person("max", role, frozenset({self.my_line}))
         return self
+
+    def attach(self, message_id: str, name: str) -> str:
+        """Make a text that came in an MMS."""
+        world, medium = self.desk.api.world, self.desk.api.world.new_id()
+        content = {"account_id": ACCOUNT, "sha256": name.ljust(64, "0")}
+        world.insert(MediaContent, **content, size_bytes=6, type="image/png", is_whole=True)
+        world.insert(MediaPiece, **content, number=0, content=name.encode())
+        told = {"message_id": message_id, "position": 0, "type": "image/png", "name": f"{name}.png", "created_at": 0}
+        world.insert(Media, id=medium, **content, **told)
+        world.change(Message, message_id, kind="mms")
+        return medium
 
     async def ask(self, operation: AnyOperation, ids: dict[str, str]) -> httpx.Response:
         body = SMALLEST_BODY.get(operation.id)
