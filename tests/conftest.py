@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 import structlog.testing
+from hypothesis import HealthCheck, settings
 
 from hub.core.ids import IdSource
 from hub.storage.database import Database
@@ -20,6 +21,15 @@ from tests.fakes import FakeClock, seeded_bytes
 for _name in [name for name in os.environ if name.startswith("HUB_") and not name.startswith("HUB_TEST_")]:
     del os.environ[_name]
 
+
+# How long an example takes says how busy the machine is. Where CI is set, hypothesis' own profile for it finds the same examples each time.
+settings.register_profile(
+    "steady",
+    settings.get_profile("ci" if os.environ.get("CI") else "default"),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 # One line a message, and only warnings: structlog's default draws in colour, for a console nobody reads, every traceback with all
 # its variables, which costs more than what is tested.
