@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
+from functools import partialmethod
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -338,8 +339,7 @@ async def test_a_format_can_read_texts_out_of_an_answer_and_its_faults_stay_its_
     async def on_texts(event: EventView, _endpoint: EndpointView, texts: tuple[ReplyText, ...]) -> None:
         asked.extend((event.event_id, text.text) for text in texts)
 
-    made = Deliverer.__init__
-    monkeypatch.setattr(Deliverer, "__init__", lambda self, *given: made(self, *given, on_texts))
+    monkeypatch.setattr(Deliverer, "__init__", partialmethod(Deliverer.__init__, on_texts=on_texts))
     async with Receiver(script=says(200, b"an answer")) as receiver, world(database_url, formats=[Asking()]) as hub:
         await hub.endpoint(receiver.url(), format="asking", schedule=())
         (event,) = await hub.happen()
