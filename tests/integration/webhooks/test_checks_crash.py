@@ -25,7 +25,8 @@ ONE_COMMIT = 256
 async def processes(
     nursery: Nursery, url: str, receiver: Receiver, *, factor: float = 1.0, lease_seconds: float = 2.0
 ) -> AsyncIterator[Hubs]:
-    """Hub processes over a database with one endpoint. Leases are short, so that a killed process's lanes are soon free."""
+    """Hub processes over a database with one endpoint. Leases are short, so that a killed process's lanes are soon free; their time is
+    the machine's, whatever `factor` the clock runs at."""
     async with world(url, running=False) as hub:
         await hub.endpoint(receiver.url())
         account_id = hub.account_id
@@ -44,7 +45,7 @@ async def kill_under_load(nursery: Nursery, url: str, kills: int, events: int, *
     chance = random.Random(1)
     async with (
         Receiver(script=slowly(0.002)) as receiver,
-        processes(nursery, url, receiver, factor=factor, lease_seconds=2.0 * factor) as hubs,
+        processes(nursery, url, receiver, factor=factor) as hubs,
     ):
         published: list[str] = []
         for _ in range(kills):
