@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from device_protocol.limits import JOBS_HELD_MAX, RECALL_PAGE_MAX, TEXT_MAX
+from device_protocol.limits import JOBS_HELD_MAX, MEDIA_MAX, RECALL_PAGE_MAX, TEXT_MAX
 from device_protocol.wire_types import (
     Address,
     Count,
@@ -19,6 +19,7 @@ from device_protocol.wire_types import (
     Percent,
     Positive,
     SegmentCount,
+    Sha256Hex,
     ShortText,
     Signed,
     Slot,
@@ -83,6 +84,7 @@ class Sim(Record, frozen=True):
 
 Sims: TypeAlias = Annotated[tuple[Sim, ...], Meta(max_length=16)]
 Permissions: TypeAlias = Annotated[dict[ShortText, bool], Meta(max_length=64)]
+Capabilities: TypeAlias = Annotated[tuple[Word, ...], Meta(max_length=64)]
 
 
 class App(Record, frozen=True):
@@ -105,7 +107,8 @@ class Hello(Frame, frozen=True, tag="hello"):
     """First frame of a connection. `connect` was raised durably before; `next` is the number of the next new event.
 
     `oldest_held` is the lowest event number on the phone's disk, `next` when it holds none. `hub_epoch` is the last
-    one seen in a `welcome`, absent before the first. `jobs` are all whose final event is not acknowledged.
+    one seen in a `welcome`, absent before the first. `jobs` are all whose final event is not acknowledged. `capabilities` are what the
+    app can do beyond version 1, from `states.CAPABILITIES`; unknown words are ignored.
     """
 
     connect: Positive
@@ -118,6 +121,7 @@ class Hello(Frame, frozen=True, tag="hello"):
     jobs: Annotated[tuple[HeldJob, ...], Meta(max_length=JOBS_HELD_MAX)] = ()
     sims: Sims = ()
     permissions: Permissions = msgspec.field(default_factory=dict)
+    capabilities: Capabilities = ()
 
     def __post_init__(self) -> None:
         if self.oldest_held > self.next:
@@ -266,10 +270,20 @@ class DataContent(Record, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)]
 
 
+class JobMedia(Record, frozen=True):
+    """One thing to attach; its bytes are at `GET /device/v1/media/<sha256>` for as long as the phone has the job."""
+
+    sha256: Sha256Hex
+    content_type: ShortText
+    size_bytes: Count
+    name: ShortText | None = None
+
+
 class Job(Frame, frozen=True, tag="job"):
     """An offer to send one message to one recipient; exactly one of `text` and `data`.
 
-    Time to live counts from `issued` on the hub's clock. `priority` -128 to 127, higher first.
+    Time to live counts from `issued` on the hub's clock. `priority` -128 to 127, higher first. With `media` it is an MMS, whose `text` may
+    be empty; only a phone that said `send_mms` is offered one.
     """
 
     id: OpaqueId
@@ -283,11 +297,14 @@ class Job(Frame, frozen=True, tag="job"):
     max_segments: SegmentCount = 20
     wants_delivery_report: bool = True
     priority: Annotated[int, Meta(ge=-128, le=127)] = 0
+    media: Annotated[tuple[JobMedia, ...], Meta(max_length=MEDIA_MAX)] = ()
 
     def __post_init__(self) -> None:
         read_utc(self.issued)
         if (self.text is None) == (self.data is None):
             raise ValueError("exactly one of text and data")
+        if self.media and self.data is not None:
+            raise ValueError("media go with a text")
 
 
 class Go(Frame, frozen=True, tag="go"):

@@ -19,6 +19,7 @@ from device_protocol.frames import (
     App,
     Bye,
     Cancel,
+    Capabilities,
     Config,
     Drop,
     Go,
@@ -60,6 +61,7 @@ class About:
     app: App
     sims: Sims = ()
     permissions: Permissions | None = None
+    capabilities: Capabilities = ()
 
 
 class PhoneRules(PhoneJobRules):
@@ -121,6 +123,7 @@ class PhoneRules(PhoneJobRules):
             jobs=self._listed_jobs(draft),
             sims=about.sims,
             permissions=about.permissions or {},
+            capabilities=about.capabilities,
         )
 
     def receive(self, session: PhoneSession, store: PhoneStore, frame: HubFrame, now: int) -> Step:

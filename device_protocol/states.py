@@ -153,6 +153,10 @@ REFUSALS: Final[dict[str, bool]] = {
 }
 """Reason word -> whether the same phone may be asked again later. Unknown words count as False."""
 
+SEND_MMS: Final = "send_mms"
+CAPABILITIES: Final = (SEND_MMS,)
+"""What an app may say in `hello` that it can do beyond version 1: send a job with `media` as an MMS."""
+
 UNCERTAIN_REASONS: Final = ("restarted", "store_mismatch", "store_went_back", "no_result")
 """Why a phone cannot tell: it died while submitting; its store is not its own; older than it was; the radio is mute."""
 

@@ -127,6 +127,8 @@ def _request_problems(operation: Mapping[str, Any], request: httpx.Request) -> I
         if one["required"] and name not in request.url.params:
             yield f"accepted without the parameter {name}"
     body = operation.get("requestBody")
+    if body is not None and "application/json" not in body["content"]:
+        return
     if body is None or not isinstance(request.stream, httpx.ByteStream) or not (request.content or body["required"]):
         return
     for problem in problems_of(body["content"]["application/json"]["schema"], json.loads(request.content)):

@@ -13,7 +13,14 @@ from typing import Protocol
 import msgspec
 
 
-class Segment(msgspec.Struct, frozen=True):
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """What an MMS carries beside its words."""
+
+    media: tuple[str, ...] = ()
+    """Type and SHA-256 of each attachment: `image/png 9f86…`. None of an SMS."""
+
+
+class Segment(Attached, frozen=True):
     """One segment on its way out."""
 
     sender: str
@@ -33,6 +40,19 @@ class Aired(Segment, frozen=True):
     """Milliseconds since the epoch, by the log's own clock: the phone's may be wrong."""
 
 
+def aired(segment: Segment, at: int) -> Aired:
+    """A segment that the air took at this time."""
+    return Aired(
+        sender=segment.sender,
+        recipient=segment.recipient,
+        text=segment.text,
+        segment=segment.segment,
+        segments=segment.segments,
+        at=at,
+        media=segment.media,
+    )
+
+
 class Air(Protocol):
     async def carry(self, segment: Segment) -> None:
         """Returns once the segment is on air, which nothing can take back. OSError: the air cannot be reached."""
@@ -49,7 +69,7 @@ class MemoryAir:
 
     async def carry(self, segment: Segment) -> None:
         at = time.time_ns() // 1_000_000
-        self.aired.append(Aired(segment.sender, segment.recipient, segment.text, segment.segment, segment.segments, at))
+        self.aired.append(aired(segment, at))
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -5,7 +5,8 @@ job of a step whose writes are on disk.
 """
 
 import asyncio
-from collections.abc import Callable
+import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -40,7 +41,7 @@ from device_protocol.lines import find_sim, sim_fingerprint
 from device_protocol.payloads import Payload
 from device_protocol.phone_side import About, PhoneRules, PhoneSession, Step
 from device_protocol.phone_store import PhoneJob
-from device_protocol.states import SessionState
+from device_protocol.states import SEND_MMS, SessionState
 
 PERMISSIONS: Final = ("send_sms", "receive_sms", "read_phone_state", "post_notifications", "battery_exemption")
 """Words the hub shows; all granted on a phone that is well set up."""
@@ -63,7 +64,9 @@ class Handset:
         misbehaviour: Misbehaviour,
         failpoints: Failpoints,
         say: Callable[[str], None],
+        fetch: Callable[[str], Awaitable[bytes]] | None = None,
     ) -> None:
+        """`fetch` gets an attachment of a job by its SHA-256, or raises OSError; a phone without it sends no MMS."""
         self.store = store
         self.radio = radio
         self.tray = tray
@@ -82,6 +85,7 @@ class Handset:
         self._rules = PhoneRules(new_id, self._refuse)
         self.failpoints = failpoints
         self._say = say
+        self._fetch = fetch
         self._channel: Channel | None = None
         self._pace = SegmentWindow(clock, self.settings.segments_per_minute or 0)
         self._calling: asyncio.Task[None] | None = None
@@ -134,7 +138,8 @@ class Handset:
         """A channel is open: say hello."""
         self._channel = channel
         self.last_bye = None
-        about = About(self.app, self.sims(), dict(self.permissions))
+        capabilities = () if self._fetch is None else (SEND_MMS,)
+        about = About(self.app, self.sims(), dict(self.permissions), capabilities)
         self._carry_out(self._rules.connect(self.session, self.store, about, self.clock.steady_ms()))
 
     def disconnect(self) -> None:
@@ -285,6 +290,8 @@ class Handset:
             return "permission_missing"
         if find_sim(self.sims(), job.line) is None:
             return "no_such_sim"
+        if job.media and self._fetch is None:
+            return "not_supported"
         if len(_segments(job)) > job.max_segments:
             return "too_long"
         return None if self._is_radio_usable() else "no_service"
@@ -315,11 +322,27 @@ class Handset:
             reason = "no_such_sim" if self.permissions["send_sms"] else "permission_missing"
             now = self.clock.steady_ms()
             return self._carry_out(self._rules.radio_refused(self.session, self.store, job.ref, reason, now))
+        try:
+            media = await self._fetched(job.job)
+        except OSError as error:
+            self._say(f"what is attached to {job.id} cannot be fetched: {error}")
+            now = self.clock.steady_ms()
+            return self._carry_out(self._rules.radio_refused(self.session, self.store, job.ref, "no_service", now))
         segments = _segments(job.job)
         self._pace.count(len(segments))
         self._say(f"radio: {len(segments)} segment(s) to {job.job.to}")
-        call = RadioCall(sim.card.number, job.job.to, segments, job.job.wants_delivery_report)
+        call = RadioCall(sim.card.number, job.job.to, segments, job.job.wants_delivery_report, media)
         await self.radio.send(call, self._listener(job.ref, len(segments)))
+
+    async def _fetched(self, job: Job) -> tuple[str, ...]:
+        """What is attached, as the air sees it; fetched before anything of the job goes out."""
+        found = []
+        for one in job.media:
+            content = b"" if self._fetch is None else await self._fetch(one.sha256)
+            if hashlib.sha256(content).hexdigest() != one.sha256:
+                raise OSError("other bytes came than the job names")
+            found.append(f"{one.content_type} {one.sha256}")
+        return tuple(found)
 
     def _sim_for(self, job: Job) -> InsertedSim | None:
         found = find_sim(self.sims(), job.line) if self.permissions["send_sms"] else None
@@ -343,7 +366,9 @@ class Handset:
 
 
 def _segments(job: Job) -> list[str]:
-    """What goes on air; a binary message is one segment, told apart from every text by its beginning."""
+    """What goes on air; an MMS is one message, and a binary message one segment, told apart from every text by its beginning."""
+    if job.media:
+        return [job.text or ""]
     if job.data is not None:
         return [f"data:{job.data.port}:{job.data.base64}"]
     return divide(job.text or "")

@@ -66,6 +66,10 @@ class HubClient:
         """The bytes of an attachment, before the event that names them. Raises HubError (413 `size`, 415 `type`) or HubUnreachableError."""
         await self._call("PUT", MEDIA_PATH + sha256, access_token, content, content_type)
 
+    async def get_media(self, access_token: str, sha256: str) -> bytes:
+        """The bytes of an attachment of a job. Raises HubError (404: it is not this phone's job any more) or HubUnreachableError."""
+        return await self._call("GET", MEDIA_PATH + sha256, access_token)
+
     async def _post(self, path: str, body: bytes, access_token: str | None = None) -> bytes:
         return await self._call("POST", path, access_token, body)
 

@@ -62,9 +62,11 @@ class EmulatedPhone(ObservedPhone):
         app: App = APP,
         say: Callable[[str], None] = _silent,
         is_ticking: bool = True,
+        sends_mms: bool = False,
     ) -> None:
         """`store` is a file that survives the process, or a memory in this one. `os_segments_per_minute` 0 lifts Android's
         limit. `say` gets each step in plain words. Without `is_ticking` somebody else calls `tick` every few seconds.
+        With `sends_mms` it tells the hub that it sends MMS, and puts them on the air.
         """
         super().__init__()
         self.tray = SimTray()
@@ -83,6 +85,7 @@ class EmulatedPhone(ObservedPhone):
         self._app = app
         self._say = say
         self._is_ticking = is_ticking
+        self._sends_mms = sends_mms
         self._tasks: list[asyncio.Task[None]] = []
         for slot, card in enumerate(sims):
             self.tray.insert(slot, card)
@@ -118,6 +121,7 @@ class EmulatedPhone(ObservedPhone):
             misbehaviour=self.misbehaviour,
             failpoints=self._failpoints,
             say=self._say,
+            fetch=self._fetch if self._sends_mms else None,
         )
         handset.on_change = self._conditions.look_again
         self._handset = handset
@@ -225,6 +229,13 @@ class EmulatedPhone(ObservedPhone):
         except HubUnreachableError:
             return one.ref("missing")  # a real phone keeps the bytes and tries for a day
         return one.ref()
+
+    async def _fetch(self, sha256: str) -> bytes:
+        try:
+            client, token = await self.uplink.token()
+            return await client.get_media(token, sha256)
+        except (HubError, HubUnreachableError) as error:
+            raise OSError(str(error)) from error
 
     async def insert_sim(self, slot: int, card: SimCard) -> InsertedSim:
         inserted = self.tray.insert(slot, card)

@@ -40,6 +40,8 @@ class RadioCall:
     recipient: str
     segments: Sequence[str]
     wants_report: bool = True
+    media: tuple[str, ...] = ()
+    """Of an MMS, as `air.Segment` has them."""
 
     @property
     def text(self) -> str:
@@ -113,7 +115,9 @@ class Radio:
 
     async def _send_segment(self, call: RadioCall, segment: int, outcome: Outcome, listener: RadioListener) -> None:
         if outcome.is_aired(segment):
-            await self._air.carry(Segment(call.sender, call.recipient, call.text, segment, len(call.segments)))
+            await self._air.carry(
+                Segment(call.sender, call.recipient, call.text, segment, len(call.segments), media=call.media)
+            )
         if not outcome.has_results:
             return
         code = outcome.code_of(segment)

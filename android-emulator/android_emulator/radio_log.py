@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from android_emulator.air import Aired, Segment
+from android_emulator.air import Aired, Segment, aired
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ def _confirm(connection: socket.socket) -> None:
 
 
 def _aired(segment: Segment, at: int) -> Aired:
-    return Aired(segment.sender, segment.recipient, segment.text, segment.segment, segment.segments, at)
+    return aired(segment, at)
 
 
 def bell(*numbers: signal.Signals) -> socket.socket:

@@ -52,6 +52,16 @@ class CallbackTarget(msgspec.Struct, frozen=True, omit_defaults=True):
     """The format's own, as an endpoint has them."""
 
 
+class SentMedium(msgspec.Struct, frozen=True):
+    """One thing to attach, whose bytes the hub has."""
+
+    sha256: str
+    """In hex."""
+    type: str
+    size_bytes: int
+    name: str | None = None
+
+
 class Recipient(msgspec.Struct, frozen=True):
     """One recipient of a request, with the id its message will have."""
 
@@ -69,6 +79,8 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     data_port: int | None = None
     """Set for a data SMS to this port of an application (3GPP TS 23.040 §9.2.3.24.4): `text` is then base64 of its octets."""
+    media: tuple[SentMedium, ...] = ()
+    """With any it is an MMS: one message whatever its length, and `text` may be empty."""
     batch_id: str | None = None
     """Set when the request was for many, also if one was left."""
     batch_name: str | None = None

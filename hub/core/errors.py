@@ -43,6 +43,7 @@ class Code(StrEnum):
     TOO_MANY_RECIPIENTS = "too_many_recipients"
     UNKNOWN_SENDER = "unknown_sender"
     NO_LINE = "no_line"
+    NO_MMS_LINE = "no_mms_line"
     SCHEDULE_OUT_OF_RANGE = "schedule_out_of_range"
     CANCEL_TOO_LATE = "cancel_too_late"
     NOT_RETRYABLE = "not_retryable"
@@ -244,6 +245,12 @@ CATALOGUE: Mapping[Code, Problem] = MappingProxyType(
                 "Use the number, alias or pool of one of your lines, or leave the sender out.",
             ),
             _entry(Code.NO_LINE, 409, "No line can send this", "Enrol a phone, or enable one of your lines."),
+            _entry(
+                Code.NO_MMS_LINE,
+                409,
+                "No line can send attachments",
+                "Send the text alone, or a link in it; or enrol a phone whose app sends MMS.",
+            ),
             _entry(
                 Code.SCHEDULE_OUT_OF_RANGE,
                 422,

@@ -75,6 +75,19 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """What every event's data can be encoded as."""
 
 
+class MediaData(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing attached to an MMS."""
+
+    id: str
+    content_type: str
+    name: str | None = None
+    size_bytes: int | None = None
+    url: str | None = None
+    """Where it can be fetched without credentials, for a while."""
+    why: str | None = None
+    """Why it cannot be fetched: `type`, `size`, `missing`, `deleted`."""
+
+
 class MessageData(Data, frozen=True, kw_only=True):
     """`sms:queued` … `sms:dead_letter`: an outbound message after the move."""
 
@@ -108,6 +121,8 @@ class MessageData(Data, frozen=True, kw_only=True):
     """When it came into this status."""
     refunded: bool = False
     """This move gave back what the text had cost; false as well where nothing is charged."""
+    media: tuple[MediaData, ...] = ()
+    """What is attached to an MMS."""
 
 
 class ReceivedData(Data, frozen=True, kw_only=True):
@@ -127,19 +142,6 @@ class ReceivedData(Data, frozen=True, kw_only=True):
     """When the phone got it."""
     network_at: Rfc3339 | None = None
     """The message centre's time stamp."""
-
-
-class MediaData(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing attached to an MMS."""
-
-    id: str
-    content_type: str
-    name: str | None = None
-    size_bytes: int | None = None
-    url: str | None = None
-    """Where it can be fetched without credentials, for a while."""
-    why: str | None = None
-    """Why it cannot be fetched: `type`, `size`, `missing`, `deleted`."""
 
 
 class MmsData(Data, frozen=True, kw_only=True):

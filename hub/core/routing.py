@@ -53,6 +53,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """Its phone was removed for good."""
     can_decrypt: bool = False
     """Its phone holds the passphrase of end-to-end encrypted texts (or may: only the phone knows)."""
+    sends_mms: bool = False
+    """Its phone can send attachments."""
 
 
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,8 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
     segments: int = 1
     is_sealed: bool = False
     """End-to-end encrypted: only lines of phones that decrypt can send it."""
+    needs_mms: bool = False
+    """It has attachments: only lines of phones that send MMS can send it."""
     strict_sender: bool = False
     default_pool: str | None = None
     avoid: frozenset[str] = frozenset()
@@ -70,7 +74,15 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 Why = Literal["asked", "sticky", "least_loaded", "only_line", "failover"]
 Block = Literal[
-    "no_lines", "unknown_sender", "line_disabled", "sim_missing", "phone_offline", "phone_stopped", "paused", "budget"
+    "no_lines",
+    "no_mms_line",
+    "unknown_sender",
+    "line_disabled",
+    "sim_missing",
+    "phone_offline",
+    "phone_stopped",
+    "paused",
+    "budget",
 ]
 
 
@@ -97,6 +109,8 @@ class NoLine(msgspec.Struct, frozen=True):
 
 Routed: TypeAlias = Choice | NoLine
 
+NO_MMS = "No line that it may go by can send attachments. Send the text alone, or enrol a phone whose app sends MMS."
+
 
 def choose(
     lines: Sequence[LineView], request: RouteRequest, sticky_line_id: str | None = None, *, now: UtcMs
@@ -106,6 +120,10 @@ def choose(
     candidates, is_pinned, is_unknown = _candidates(lines, request)
     if is_unknown and request.strict_sender:
         return NoLine("unknown_sender", _unknown_sentence(request.sender), is_permanent=True)
+    if request.needs_mms and (candidates or not is_pinned):
+        candidates = [line for line in candidates if line.sends_mms]
+        if not candidates:
+            return NoLine("no_mms_line", NO_MMS, is_permanent=True)
     if not candidates:
         return _nothing_to_choose_from(request, is_pinned)
     ready = [line for line in candidates if _obstacle(line, now) is None]

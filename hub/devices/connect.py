@@ -12,6 +12,7 @@ import msgspec
 from device_protocol.frames import Config, Hello, HubFrame
 from device_protocol.handover import HubJob
 from device_protocol.hub_side import DeviceMemory, HubMemory, HubRules, TurnedAway, Welcomed
+from device_protocol.states import SEND_MMS
 from hub.core.effects import Effect, LiveHint, WakeDispatch
 from hub.core.errors import Code, HubError
 from hub.core.text import sanitise
@@ -193,6 +194,7 @@ class _Round:
         device.manufacturer, device.model = sanitise(hello.app.manufacturer), sanitise(hello.app.model)
         device.os_version, device.app_version = sanitise(hello.app.os_version), sanitise(hello.app.version)
         device.permissions = msgspec.json.encode(hello.permissions).decode()
+        device.sends_mms = SEND_MMS in hello.capabilities
         event = mark_online(self._tx, device)
         if event is not None:
             self._events.append(event)

@@ -59,6 +59,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     removed_at: UtcMs | None
     is_sandbox: bool = False
     """Its phone is an emulated one: what it sends reaches nobody."""
+    sends_mms: bool = False
+    """Its phone sends MMS."""
 
 
 class DeviceView(msgspec.Struct, frozen=True, kw_only=True):

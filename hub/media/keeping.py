@@ -28,6 +28,8 @@ from hub.storage.media import (
 )
 from hub.storage.transaction import Done, Refused, Tx
 
+_STILL_WANTED = "Its message has not left yet: wait, or cancel it first."
+
 
 class Kept(msgspec.Struct, frozen=True):
     """Bytes that are stored."""
@@ -92,12 +94,14 @@ def touch(tx: Tx, commands: Sequence[Touch]) -> list[Done[bool]]:
 
 
 def drop_media(tx: Tx, commands: Sequence[DropMedium]) -> list[Done[None] | Refused]:
-    """Forget contents. Refused: `not_found`."""
+    """Forget contents. Refused: `not_found`, and `conflict` while a phone may still have to send it."""
     outcomes: list[Done[None] | Refused] = []
     for command in commands:
         found = find_medium(tx.conn, command.account_id, command.media_id)
         if found is None or found.medium.why == "deleted":
             outcomes.append(Refused(HubError(Code.NOT_FOUND)))
+        elif found.is_leaving:
+            outcomes.append(Refused(HubError(Code.CONFLICT, _STILL_WANTED)))
         else:
             drop_medium(tx.conn, command.account_id, command.media_id, tx.now)
             outcomes.append(Done(None))

@@ -15,12 +15,14 @@ from msgspec import structs
 
 from hub.accounts.secretbox import SecretBox
 from hub.core.clock import UtcMs
-from hub.core.events import EventType, MmsData, decode, encode
+from hub.core.events import DATA_OF, EventType, MessageData, MmsData, decode, encode
 from hub.core.ids import parse, render
 from hub.core.ports import EventView
 
 PURPOSE = "media-links"
 PATH = "/media"
+MAY_HAVE_MEDIA = frozenset(type_ for type_, data in DATA_OF.items() if data in (MmsData, MessageData))
+"""Events whose data may name attachments."""
 
 
 class MediaLinks:
@@ -52,14 +54,14 @@ class MediaLinks:
 
     def complete(self, event: EventView, made_at: UtcMs) -> EventView:
         """The event with links to its attachments, counted from `made_at`: the same bytes whenever it is asked for again."""
-        if event.type is not EventType.MMS_RECEIVED or b'"med_' not in event.data:
+        if event.type not in MAY_HAVE_MEDIA or b'"med_' not in event.data:
             return event
-        return structs.replace(event, data=self.complete_data(event.account_id, event.data, made_at))
+        return structs.replace(event, data=self.complete_data(event.account_id, event.type, event.data, made_at))
 
-    def complete_data(self, account_id: str, data: bytes, made_at: UtcMs) -> bytes:
-        """The same for the data of an `mms:received`."""
-        told = decode(EventType.MMS_RECEIVED, data)
-        assert isinstance(told, MmsData)
+    def complete_data(self, account_id: str, type_: EventType, data: bytes, made_at: UtcMs) -> bytes:
+        """The same for the data of an event of `MAY_HAVE_MEDIA`."""
+        told = decode(type_, data)
+        assert isinstance(told, MmsData | MessageData)
         media = tuple(
             one
             if one.why is not None

@@ -14,7 +14,7 @@ import msgspec
 from hub.accounts.credits import CreditBook
 from hub.core.commands import AnyLine, ByDevice, ByLine, ByName, Sender
 from hub.core.effects import Effect, LiveHint, WakeAt, WakeDispatch
-from hub.core.errors import Code, HubError
+from hub.core.errors import Code, HubError, invalid
 from hub.core.events import EventType
 from hub.core.routing import Choice, Routed
 from hub.core.status import Status
@@ -26,6 +26,7 @@ from hub.messages.at_once import OffersAtOnce
 from hub.messages.idempotency import Accepted, KeyId, RecipientResult, answer_again, key_of, key_row, stored_answers
 from hub.messages.lines import LineBook, Wish
 from hub.messages.prepare import Given, PreparedSend, RecipientError
+from hub.messages.sent_media import MMS, Outgoing
 from hub.messages.threads import conversation_id, merged
 from hub.storage.consent import opted_out
 from hub.storage.conversations import Touch, touch_conversations
@@ -65,7 +66,8 @@ def accept(tx: Tx, commands: Sequence[PreparedSend]) -> list[Done[Accepted] | Re
     """Store what these requests ask for.
 
     Refused: `idempotency_conflict` (the key was another request's), `unknown_sender` (a line, phone or strict sender that
-    is not the account's), `opted_out` (nobody is left who did not ask to hear no more), `no_credit`.
+    is not the account's), `no_mms_line`, `validation` (an upload is gone), `opted_out` (nobody is left who did not ask to hear no more),
+    `no_credit`.
     """
     answers = stored_answers(tx, commands)
     outcomes: list[Done[Accepted] | Refused | None] = [None] * len(commands)
@@ -78,14 +80,16 @@ def accept(tx: Tx, commands: Sequence[PreparedSend]) -> list[Done[Accepted] | Re
             outcomes[place] = answer_again(answers[key], command)
         elif key is None or first_of.setdefault(key, place) == place:
             fresh.append(place)
+    attached = Outgoing(tx, [commands[place].request for place in fresh])
     book = LineBook(tx)
     credits_ = CreditBook(tx, {commands[place].request.account_id for place in fresh})
-    for place, planned in zip(fresh, _plan(tx, book, credits_, [commands[place] for place in fresh]), strict=True):
+    planned_all = _plan(tx, book, credits_, attached, [commands[place] for place in fresh])
+    for place, planned in zip(fresh, planned_all, strict=True):
         if isinstance(planned, Refused):
             outcomes[place] = planned
         else:
             plans[place] = planned
-    for place, outcome in _store(tx, book, credits_, plans).items():
+    for place, outcome in _store(tx, book, credits_, attached, plans).items():
         outcomes[place] = outcome
     _answer_repeats(tx, commands, outcomes)
     failpoint("accept.before_commit")
@@ -103,11 +107,13 @@ def _answer_repeats(tx: Tx, commands: Sequence[PreparedSend], outcomes: list[Don
 # --- planning ------------------------------------------------------------------------------------------------------------
 
 
-def _plan(tx: Tx, book: LineBook, credits_: CreditBook, commands: Sequence[PreparedSend]) -> list[_Plan | Refused]:
+def _plan(
+    tx: Tx, book: LineBook, credits_: CreditBook, attached: Outgoing, commands: Sequence[PreparedSend]
+) -> list[_Plan | Refused]:
     """Lines, threads and rows of each request; nothing is written yet."""
     wishes = [
         [
-            Wish(command.request.account_id, command.request.sender, one.address.value)
+            Wish(command.request.account_id, command.request.sender, one.address.value, bool(command.request.media))
             for one in command.request.recipients
         ]
         for command in commands
@@ -118,7 +124,7 @@ def _plan(tx: Tx, book: LineBook, credits_: CreditBook, commands: Sequence[Prepa
     return [
         Refused(HubError(Code.OPTED_OUT))
         if _must_refuse(command, wished, out)
-        else _affordable(book, credits_, _plan_one(tx, book, command, wished, out))
+        else _affordable(book, credits_, _plan_one(tx, book, attached, command, wished, out))
         for command, wished in zip(commands, wishes, strict=True)
     ]
 
@@ -144,9 +150,16 @@ def _must_refuse(command: PreparedSend, wishes: Sequence[Wish], out: Container[t
 
 
 def _plan_one(
-    tx: Tx, book: LineBook, command: PreparedSend, wishes: Sequence[Wish], out: Container[tuple[str, str]]
+    tx: Tx,
+    book: LineBook,
+    attached: Outgoing,
+    command: PreparedSend,
+    wishes: Sequence[Wish],
+    out: Container[tuple[str, str]],
 ) -> _Plan | Refused:
     request = command.request
+    if attached.is_gone(request):
+        return Refused(invalid("media", "gone", "An upload is kept for a day: upload it again, and send that one."))
     template = _template(tx, command)
     rows: list[MessageRow] = []
     hops: list[Hop] = []
@@ -155,13 +168,15 @@ def _plan_one(
             continue
         routed = book.choose_to_wait(wish, command.segments, strict_sender=request.strict_sender)
         if not isinstance(routed, Choice) and routed.is_permanent:
-            return Refused(HubError(Code.UNKNOWN_SENDER, routed.sentence))
+            code = Code.NO_MMS_LINE if routed.reason == "no_mms_line" else Code.UNKNOWN_SENDER
+            return Refused(HubError(code, routed.sentence))
         row = copy.copy(template)
         row.id, row.peer = recipient.message_id, wish.peer
         _place(row, routed, request.sender)
         if row.line_id is not None and row.state == "queued":
             book.join(wish, row.line_id, row.segments)
         hops += _notes(tx, row, routed, request.sender)
+        attached.attach(tx, row, request)
         rows.append(row)
     return _Plan(command, rows, hops, _answer(command, rows))
 
@@ -174,7 +189,7 @@ def _template(tx: Tx, command: PreparedSend) -> MessageRow:
         id="",
         account_id=request.account_id,
         direction="mt",
-        kind="sms" if request.data_port is None else "data",
+        kind=MMS if request.media else "sms" if request.data_port is None else "data",
         state=(Status.SCHEDULED if request.scheduled_at else Status.QUEUED).value,
         peer="",
         text=request.text,
@@ -263,16 +278,17 @@ def _result(given: Given, row: MessageRow | None) -> RecipientResult:
 
 
 def _store(
-    tx: Tx, book: LineBook, credits_: CreditBook, plans: dict[int, _Plan]
+    tx: Tx, book: LineBook, credits_: CreditBook, attached: Outgoing, plans: dict[int, _Plan]
 ) -> dict[int, Done[Accepted] | Refused]:
     """Write all plans; the outcome of each, by its place in the batch."""
     lost = _claim_keys(tx, plans)
     kept = {place: plan for place, plan in plans.items() if place not in lost}
     rows = [row for plan in kept.values() for row in plan.rows]
     insert_batches(tx.conn, [batch for plan in kept.values() if (batch := _batch_row(plan)) is not None])
-    announced = _queued_events(tx, book, rows)
+    announced = _queued_events(tx, book, attached, rows)
     offered, jobs = OffersAtOnce(tx, book).offer(rows)
     insert_accepted(tx.conn, rows)
+    attached.store(tx, rows)
     credits_.charge(text for plan in kept.values() for text in _charged(book, plan))
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
     insert_hops(tx.conn, [*(hop for plan in kept.values() for hop in plan.hops), *offered])
@@ -318,10 +334,17 @@ def _touch(row: MessageRow) -> Touch | None:
     return Touch(row.conversation_id, row.account_id, row.line_id, row.peer, row.created_at, row.id, "mt", 0)
 
 
-def _queued_events(tx: Tx, book: LineBook, rows: Sequence[MessageRow]) -> list[NewEvent]:
+def _queued_events(tx: Tx, book: LineBook, attached: Outgoing, rows: Sequence[MessageRow]) -> list[NewEvent]:
     """Of the rows as they were accepted: that some are offered at once is a later step."""
     return [
-        message_event(tx.new_id(), EventType.SMS_QUEUED, row, book.line(row.account_id, row.line_id), tx.now)
+        message_event(
+            tx.new_id(),
+            EventType.SMS_QUEUED,
+            row,
+            book.line(row.account_id, row.line_id),
+            tx.now,
+            media=attached.told(row.id) if row.kind == MMS else (),
+        )
         for row in rows
         if row.state == "queued"
     ]

@@ -7,7 +7,7 @@ import msgspec
 from hub.core import results
 from hub.core.clock import UtcMs, rfc3339
 from hub.core.commands import CallbackTarget
-from hub.core.events import Data, EventType, MessageData
+from hub.core.events import Data, EventType, MediaData, MessageData
 from hub.core.ids import Kind, render
 from hub.messages.known_segments import letters_of
 from hub.storage.messages import MessageRow
@@ -28,9 +28,13 @@ def message_event(
     occurred_at: UtcMs | None = None,
     *,
     is_refunded: bool = False,
+    media: tuple[MediaData, ...] = (),
 ) -> NewEvent:
     """The event that an outbound message came into its present state at `at` (hub), `occurred_at` (phone)."""
-    return new_event(event_id, type_, row, _message_data(row, line, occurred_at or at, is_refunded), occurred_at or at)
+    data = _message_data(row, line, occurred_at or at, is_refunded)
+    if row.kind == "mms":
+        data = msgspec.structs.replace(data, media=media)
+    return new_event(event_id, type_, row, data, occurred_at or at)
 
 
 def new_event(event_id: str, type_: EventType, row: MessageRow, data: Data, occurred_at: UtcMs) -> NewEvent:

@@ -2,7 +2,7 @@
 
 Most texts of a busy shop meet an idle phone: storing them, and then loading them again to offer them, would cost a transaction more.
 The rules are those of an offer (`hub.messages.dispatch`); whatever needs a second look (a queue on the line, a batch that may be paused,
-a line whose pace is used up) is left to the dispatcher. So the order of a line's queue stays what it is.
+attachments, a line whose pace is used up) is left to the dispatcher. So the order of a line's queue stays what it is.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from hub.core.status import Status
 from hub.messages.jobs import job_frame
 from hub.messages.ledger import HUB, Ledger
 from hub.messages.lines import DECRYPTING_TRANSPORTS, LineBook, limits_of, line_usage, may_send, utc_offsets
+from hub.messages.sent_media import MMS
 from hub.storage.messages import Hop, MessageRow
 from hub.storage.messages_lines import LineRow
 from hub.storage.messages_queue import lines_with_waiting, open_offers
@@ -74,7 +75,7 @@ class OffersAtOnce:
         if line is None or line.device_id is None or row.state != Status.QUEUED.value:
             return None
         at_hand = self._at_hand[line.device_id]
-        if row.batch_id is not None or not self._may_go(line, row, at_hand):
+        if row.batch_id is not None or row.kind == MMS or not self._may_go(line, row, at_hand):
             del self._lines[line.id]
             return None
         offer = moves.Offer(

@@ -21,7 +21,8 @@ from hub.messages.jobs import job_frame
 from hub.messages.ledger import HUB, Entry, Ledger
 from hub.messages.lines import DECRYPTING_TRANSPORTS, limits_of, line_usage, may_send, utc_offsets
 from hub.messages.outcomes import with_effects
-from hub.messages.routes import move_on
+from hub.messages.routes import leave_unable, move_on
+from hub.messages.sent_media import MMS, media_for_phones
 from hub.storage.messages import MessageRow
 from hub.storage.messages_lines import LineRow, lines_in_devices
 from hub.storage.messages_phones import fence_phones
@@ -73,7 +74,8 @@ def offer(tx: Tx, commands: Sequence[OfferTo]) -> list[Done[Offered] | Refused]:
     ]
     round_ = _Round(tx, ledger, [] if ledger.is_held else current)
     outcomes = [round_.offer_to(command) if command in current else Done(Offered()) for command in commands]
-    return with_effects(outcomes, ledger.close())
+    woken = leave_unable(ledger, [ledger.add(row) for row in round_.unable])
+    return with_effects(outcomes, (*ledger.close(), *woken))
 
 
 class _Round:
@@ -83,6 +85,8 @@ class _Round:
         self._tx, self._ledger = tx, ledger
         devices = {command.device_id for command in commands}
         accounts = {command.account_id for command in commands}
+        self.unable: list[MessageRow] = []
+        """MMS on lines whose phones no longer send any."""
         self._open: dict[str, int] = {}
         self._out: dict[str, int] = {}
         for device_id, line_id, segments in open_offers(tx.conn, devices) if devices else ():
@@ -95,6 +99,9 @@ class _Round:
             self._lines.setdefault(line.device_id or "", []).append(line)
         wanted = [line.id for line in lines if line.device_id in with_room]
         self._waiting = claim(tx, wanted, MOST_PER_LINE)
+        able = {line.id for line in lines if line.sends_mms}
+        self.unable += [row for row in self._rows() if row.kind == MMS and row.line_id not in able]
+        self._media = media_for_phones(tx.conn, self._rows())
         self._paused = paused_batches(tx.conn, {row.batch_id for row in self._rows() if row.batch_id is not None})
         self._zones = utc_offsets([line for line in lines if line.per_day or line.per_month], tx.now)
         self._usage = line_usage(tx.conn, tx.now, [line for line in lines if line.id in self._waiting], self._zones)
@@ -136,6 +143,8 @@ class _Round:
         other phones than the one its SIM has moved to."""
         if is_sealed(row.peer) and line.transport not in DECRYPTING_TRANSPORTS:
             return False
+        if row.kind == MMS and not line.sends_mms:
+            return False
         is_over = row.expires_at is not None and row.expires_at <= self._tx.now
         is_taken = row.offered_at is not None or row.cancel_requested_at is not None
         return not is_taken and not is_over and row.batch_id not in self._paused
@@ -159,7 +168,7 @@ class _Round:
         self._ledger.apply(entry, word, HUB)
         self._out[line.id] = self._out.get(line.id, 0) + row.segments
         self._open[device_id] = self._open.get(device_id, 0) + 1
-        return job_frame(entry.row, line, self._tx.now)
+        return job_frame(entry.row, line, self._tx.now, self._media.get(row.id, ()))
 
 
 class Retract(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from hub.core.timeline import Kind
 from hub.messages.consequences import Consequences
 from hub.messages.jobs import job_frame
 from hub.messages.ledger import PHONE, Entry, Ledger
+from hub.messages.sent_media import media_for_phones
 from hub.messages.words import hub_job, reason_of, word_of_listed
 from hub.storage.messages import lock_messages
 from hub.storage.messages_lines import lines_by_id
@@ -144,10 +145,11 @@ def _offer_again(ledger: Ledger, settlement: Settlement) -> tuple[ToPhone, ...]:
     offered = [entry for entry in entries if entry is not None and entry.row.offered_at is not None]
     line_ids = {entry.row.line_id for entry in offered if entry.row.line_id is not None}
     lines = lines_by_id(ledger.tx.conn, {settlement.account_id}, line_ids)
+    media = media_for_phones(ledger.tx.conn, [entry.row for entry in offered])
     frames = []
     for entry in offered:
         line = lines.get(entry.row.line_id or "")
         if line is not None and line.device_id == settlement.device_id and line.subscription_id is not None:
             ledger.renew_offer(entry)
-            frames.append(job_frame(entry.row, line, ledger.tx.now))
+            frames.append(job_frame(entry.row, line, ledger.tx.now, media.get(entry.row.id, ())))
     return answer(settlement.device_id, settlement.session_no, frames)

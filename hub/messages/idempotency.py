@@ -8,8 +8,10 @@ hours: whoever does not know whether a text went out may ask again for as long a
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from sqlalchemy import Connection
 
 from hub.core.clock import UtcMs
+from hub.core.commands import SentMedium
 from hub.core.errors import Code, HubError
 from hub.messages.prepare import PreparedSend, RecipientError
 from hub.storage.messages import ends_of
@@ -121,3 +123,12 @@ def _kept_until(tx: Tx, row: KeyRow) -> UtcMs:
         return tx.now + LOOK_AGAIN_MS
     last = max((end for end in ends.values() if end is not None), default=row.created_at)
     return max(row.created_at, last) + KEPT_MS
+
+
+ANSWERED = SentMedium("", "", 0)
+"""Stands for the attachments of a request that was answered before: they may be gone by now, and nothing is stored of it again."""
+
+
+def is_answered(conn: Connection, account_id: str, door: str, key: str) -> bool:
+    """Whether an answer is stored under this key."""
+    return (account_id, door, key) in find_keys(conn, {account_id}, {key})

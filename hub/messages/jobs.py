@@ -1,6 +1,6 @@
 """A message as a phone is offered it: the `job` frame."""
 
-from device_protocol.frames import DataContent, Job
+from device_protocol.frames import DataContent, Job, JobMedia
 from device_protocol.frames import Line as FrameLine
 from device_protocol.limits import SEGMENTS_MAX
 from device_protocol.wire_types import write_utc
@@ -12,7 +12,7 @@ ROOM_SEGMENTS = 2
 """How many more segments than the hub counted a phone may make: some split differently, and a refusal helps nobody."""
 
 
-def job_frame(row: MessageRow, line: LineRow, now: UtcMs) -> Job:
+def job_frame(row: MessageRow, line: LineRow, now: UtcMs, media: tuple[JobMedia, ...] = ()) -> Job:
     """The offer of a message's present submission. Its time to live is what is left of the message's, at least a second.
 
     The line must be placed: `subscription_id` and `slot` are set.
@@ -30,4 +30,5 @@ def job_frame(row: MessageRow, line: LineRow, now: UtcMs) -> Job:
         max_segments=min(row.segments + ROOM_SEGMENTS, SEGMENTS_MAX),
         wants_delivery_report=row.want_dlr,
         priority=row.priority - 1,
+        media=media,
     )

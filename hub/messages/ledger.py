@@ -18,13 +18,14 @@ from hub.accounts.settings import read_settings
 from hub.core import moves, reports
 from hub.core.clock import UtcMs
 from hub.core.effects import Effect, LiveHint, WakeAt
-from hub.core.events import EventType, events_of
+from hub.core.events import EventType, MediaData, events_of
 from hub.core.folding import Decision, MessageView, Word, fold
 from hub.core.retry import sms_retry_at
 from hub.core.status import SETTLED, UNBOUND, Status
 from hub.log import get_logger
 from hub.messages.announce import message_event
 from hub.messages.known_segments import letters_of, write_segments
+from hub.messages.sent_media import media_for_events
 from hub.messages.story import facts_of, kind_of
 from hub.messages.threads import conversation_id
 from hub.storage import messages as stored
@@ -320,12 +321,21 @@ class Ledger:
         rows = [row for row, _, _ in self._announced]
         accounts, line_ids = {row.account_id for row in rows}, {row.line_id for row in rows if row.line_id}
         lines = faces_of(self.tx.conn, accounts, line_ids)
-        return publish(self.tx, [self._event(row, event, at, lines) for row, event, at in self._announced])
+        media = media_for_events(self.tx.conn, rows)
+        return publish(self.tx, [self._event(row, event, at, lines, media) for row, event, at in self._announced])
 
-    def _event(self, row: MessageRow, event: EventType, at: UtcMs, lines: dict[str, LineFace]) -> NewEvent:
+    def _event(
+        self,
+        row: MessageRow,
+        event: EventType,
+        at: UtcMs,
+        lines: dict[str, LineFace],
+        media: dict[str, tuple[MediaData, ...]],
+    ) -> NewEvent:
         line = lines.get(row.line_id or "")
         is_back = row.id in self._refunded and is_refunded(Status(row.state), row.reason)
-        return message_event(self.tx.new_id(), event, row, line, self.tx.now, at, is_refunded=is_back)
+        attached = media.get(row.id, ())
+        return message_event(self.tx.new_id(), event, row, line, self.tx.now, at, is_refunded=is_back, media=attached)
 
 
 def _is_adopted(row: MessageRow, decision: Decision) -> bool:

@@ -57,6 +57,7 @@ class Wish(NamedTuple):
     account_id: str
     sender: Sender
     peer: str
+    needs_mms: bool = False
 
 
 class LineBook:
@@ -70,7 +71,7 @@ class LineBook:
         self._views: dict[str, dict[str, LineView]] = {}
         self._sampled: set[str] = set()
         self._last: dict[tuple[str, str], LastContact] = {}
-        self._only: dict[tuple[str, Sender, bool, bool], Routed] = {}
+        self._only: dict[tuple[str, Sender, bool, bool, bool], Routed] = {}
 
     # --- reading
 
@@ -85,8 +86,8 @@ class LineBook:
         self._make_views()
 
     def _read_unnamed(self, wishes: Sequence[Wish]) -> None:
-        """A sample of each account's lines, or all where a name or the account's pool may mean any of them."""
-        whole = {wish.account_id for wish in wishes if isinstance(wish.sender, ByName)}
+        """A sample of each account's lines, or all where a name or the account's pool may mean any of them, or few may be able to."""
+        whole = {wish.account_id for wish in wishes if isinstance(wish.sender, ByName) or wish.needs_mms}
         for wish in wishes:
             if wish.account_id not in whole and wish.account_id not in self._sampled:
                 random = zlib.crc32(wish.peer.encode()) / 2**32
@@ -147,7 +148,7 @@ class LineBook:
         """The line whose queue it joins: one that can send now, else one that may later. NoLine when there is none at all."""
         if len(self._views.get(wish.account_id, ())) > 1:
             return self._choose_to_wait(wish, segments, strict_sender)
-        key = (wish.account_id, wish.sender, strict_sender, is_sealed(wish.peer))
+        key = (wish.account_id, wish.sender, strict_sender, is_sealed(wish.peer), wish.needs_mms)
         only = self._only.get(key)
         if only is None:
             only = self._only[key] = self._choose_to_wait(wish, segments, strict_sender)
@@ -168,6 +169,7 @@ class LineBook:
             sender=wish.sender,
             segments=segments,
             is_sealed=is_sealed(wish.peer),
+            needs_mms=wish.needs_mms,
             strict_sender=strict_sender,
             default_pool=settings.default_pool,
             avoid=avoid,
@@ -316,6 +318,7 @@ def line_view(row: LineRow, queued: int, allowed: Allowance | None, seen_since: 
         is_sandbox=row.is_sandbox,
         is_phone_removed=row.is_phone_removed,
         can_decrypt=row.transport in DECRYPTING_TRANSPORTS,
+        sends_mms=row.sends_mms,
     )
 
 

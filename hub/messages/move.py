@@ -14,6 +14,7 @@ from hub.core.errors import Code, HubError, invalid
 from hub.messages.ledger import Entry, Ledger
 from hub.messages.outcomes import with_effects
 from hub.messages.routes import move_on, put_on
+from hub.messages.sent_media import MMS
 from hub.messages.threads import merged
 from hub.storage.conversations import touch_conversations
 from hub.storage.messages_lines import LineRow, lines_by_id, lines_in_devices
@@ -49,7 +50,8 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 def move_queue(tx: Tx, commands: Sequence[MoveQueue]) -> list[Done[Moved] | Refused]:
     """Move queues. At most `MOST_AT_ONCE` texts a command: ask again while it moves some.
 
-    Without a target line pinned texts stay, and all stay for which no other line is ready. With one, all go there.
+    Without a target line pinned texts stay, and all stay for which no other line is ready. With one, all go there, but for MMS when its
+    phone sends none.
     Refused: `not_found` for the phone, `validation` for a line that is not the account's or sits in this phone.
     """
     outcomes: list[Done[Moved] | Refused] = []
@@ -101,6 +103,7 @@ def _target(tx: Tx, command: MoveQueue, own: set[str]) -> LineRow | None:
 
 
 def _all_to(ledger: Ledger, entries: Sequence[Entry], line: LineRow) -> tuple[Effect, ...]:
-    touches = [put_on(ledger, entry, line.id, "asked", "An operator moved it there.") for entry in entries]
+    able = [entry for entry in entries if line.sends_mms or entry.row.kind != MMS]
+    touches = [put_on(ledger, entry, line.id, "asked", "An operator moved it there.") for entry in able]
     touch_conversations(ledger.tx, merged(touches))
     return (WakeDispatch(line.account_id, (line.id,)),) if touches else ()

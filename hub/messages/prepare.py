@@ -98,7 +98,7 @@ def prepare(
     `schedule_out_of_range`.
     """
     text = sanitise(request.text)
-    encoding, segments = _measured(text, limits, request.data_port, recipients)
+    encoding, segments = _measured(text, limits, request.data_port, recipients, has_media=bool(request.media))
     _check_metadata(request.metadata)
     given = _address(recipients, limits, new_id)
     good = tuple(
@@ -129,9 +129,9 @@ def prepare(
 
 
 def _measured(
-    text: str, limits: SendLimits, data_port: int | None, recipients: Sequence[str | Address]
+    text: str, limits: SendLimits, data_port: int | None, recipients: Sequence[str | Address], *, has_media: bool
 ) -> tuple[Encoding, int]:
-    if not text:
+    if not text and not has_media:
         raise HubError(Code.TEXT_EMPTY)
     is_encrypted = any(isinstance(one, Address) and is_sealed(one.value) for one in recipients)
     if data_port is not None:
@@ -146,7 +146,7 @@ def _measured(
         raise HubError(
             Code.TEXT_TOO_LONG, f"The text takes {measured.segments} segments; at most {limits.max_segments} go."
         )
-    return measured.encoding, measured.segments
+    return measured.encoding, 1 if has_media else measured.segments
 
 
 def _measured_data(data: str, port: int, is_encrypted: bool) -> tuple[Encoding, int]:

@@ -10,7 +10,7 @@ import msgspec
 
 from hub.accounts.credits import CreditBook
 from hub.core.address import Address, AddressKind
-from hub.core.commands import ByLine, Recipient, ReplayDeadLetter, SendRequest
+from hub.core.commands import ByLine, Recipient, ReplayDeadLetter, SendRequest, SentMedium
 from hub.core.effects import WakeDispatch
 from hub.core.errors import Code, HubError
 from hub.core.status import FINAL, Status
@@ -23,12 +23,16 @@ from hub.messages.outcomes import with_effects
 from hub.messages.prepare import Given, PreparedSend
 from hub.messages.routes import sender_of
 from hub.messages.search import find_message
+from hub.messages.sent_media import media_to_repeat
 from hub.messages.views import MessageView, encoding_of
 from hub.storage.messages import MessageRow
 from hub.storage.transaction import Done, Refused, Tx
 
 RESENDABLE = FINAL | {Status.UNCERTAIN, Status.SENT, Status.DEAD_LETTER}
 """States in which nothing more happens by itself that a second text could meet, or in which the person takes that risk."""
+
+
+_MEDIA_GONE = "What was attached to it was deleted: send it anew."
 
 
 class Resend(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +81,10 @@ def resend(tx: Tx, commands: Sequence[Resend]) -> list[Done[Accepted] | Refused]
             outcomes[place] = Refused(HubError(Code.NOT_FOUND))
         elif entry.status not in RESENDABLE:
             outcomes[place] = Refused(HubError(Code.NOT_RETRYABLE))
+        elif (media := media_to_repeat(tx.conn, entry.row)) is None:
+            outcomes[place] = Refused(HubError(Code.NOT_RETRYABLE, _MEDIA_GONE))
         else:
-            sends[place] = _again(entry.row, command)
+            sends[place] = _again(entry.row, command, media)
     for (place, _), outcome in zip(sends.items(), accept(tx, list(sends.values())), strict=True):
         outcomes[place] = outcome
         if isinstance(outcome, Done) and not outcome.value.is_replay:
@@ -92,7 +98,7 @@ def _tell(ledger: Ledger, command: Resend) -> None:
         ledger.tell(entry, Kind.RESENT, Actor(command.by), {"by": command.by, "message_id": command.new_id})
 
 
-def _again(row: MessageRow, command: Resend) -> PreparedSend:
+def _again(row: MessageRow, command: Resend, media: tuple[SentMedium, ...]) -> PreparedSend:
     """The request that makes the same text once more: same sender, target and priority, a whole time to live."""
     address = Address(AddressKind.OPAQUE, row.peer)
     request = SendRequest(
@@ -101,6 +107,7 @@ def _again(row: MessageRow, command: Resend) -> PreparedSend:
         recipients=(Recipient(command.new_id, address),),
         text=row.text,
         data_port=row.data_port,
+        media=media,
         sender=sender_of(row) if command.line_id is None else ByLine(command.line_id),
         priority=row.priority,
         metadata=read_metadata(row),
@@ -137,6 +144,8 @@ def _replay_one(ledger: Ledger, credits_: CreditBook, command: Replay) -> Refuse
         return Refused(HubError(Code.NOT_FOUND))
     if entry.status is not Status.DEAD_LETTER:
         return Refused(HubError(Code.CONFLICT))
+    if media_to_repeat(ledger.tx.conn, entry.row) is None:
+        return Refused(HubError(Code.CONFLICT, _MEDIA_GONE))
     refusal = credits_.refusal(command.account_id, 1)
     if refusal is not None:
         return Refused(refusal)

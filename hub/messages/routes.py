@@ -17,6 +17,7 @@ from hub.core.timeline import Kind
 from hub.messages.ledger import HUB, Entry, Ledger
 from hub.messages.lines import AWAY_SECONDS, LineBook, Wish
 from hub.messages.outcomes import with_effects
+from hub.messages.sent_media import MMS
 from hub.messages.threads import conversation_id, merged
 from hub.storage.conversations import Touch, touch_conversations
 from hub.storage.messages import MessageRow
@@ -58,6 +59,11 @@ def move_on(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Effect, ...]:
     return _woken(_route(ledger, entries, away_seconds=0.0, is_leaving=True))
 
 
+def leave_unable(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Effect, ...]:
+    """Give MMS whose phone sends none any more a line that does; where there is none they fail."""
+    return _woken(_route(ledger, entries, away_seconds=AWAY_SECONDS, is_leaving=False))
+
+
 def sender_of(row: MessageRow) -> Sender:
     """What the request asked for."""
     return _SENDER.decode(row.sender) if row.sender else AnyLine()
@@ -72,7 +78,9 @@ def _route(ledger: Ledger, entries: Sequence[Entry], *, away_seconds: float, is_
     if not any(_is_free(entry) for entry in entries):
         return [None] * len(entries)
     book = LineBook(ledger.tx, away_seconds=away_seconds)
-    wishes = [Wish(entry.row.account_id, sender_of(entry.row), entry.row.peer) for entry in entries]
+    wishes = [
+        Wish(entry.row.account_id, sender_of(entry.row), entry.row.peer, entry.row.kind == MMS) for entry in entries
+    ]
     book.read_for(wishes, also={entry.row.line_id for entry in entries if entry.row.line_id is not None})
     moved = [
         _choose(ledger, book, entry, wish, is_leaving) if _is_free(entry) else None
@@ -95,10 +103,13 @@ def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving
     """What the new thread of a message that got another line is told."""
     row = entry.row
     line = book.line(wish.account_id, row.line_id)
+    is_unable = wish.needs_mms and line is not None and not line.sends_mms
     if line is not None and (row.is_pinned or line.is_sandbox):
+        if is_unable:
+            ledger.apply(entry, moves.NoRoute(message_id=row.id, at=ledger.tx.now), HUB)
         # What was meant for a sandbox phone must not turn into a real text because a real phone was added since.
         return None
-    if row.line_id is None:
+    if row.line_id is None or is_unable:
         routed = book.choose_to_wait(wish, row.segments)
     else:
         avoid = frozenset({row.line_id}) if is_leaving else frozenset()
@@ -107,7 +118,8 @@ def _choose(ledger: Ledger, book: LineBook, entry: Entry, wish: Wish, is_leaving
         if routed.is_permanent and not is_leaving:
             ledger.apply(entry, moves.NoRoute(message_id=row.id, at=ledger.tx.now), HUB)
         return None
-    if routed.line_id == row.line_id or not (is_leaving or row.line_id is None or _cannot_send(book, row, wish)):
+    has_to_go = is_leaving or is_unable or row.line_id is None
+    if routed.line_id == row.line_id or not (has_to_go or _cannot_send(book, row, wish)):
         return None
     why = routed.why if row.line_id is None else "failover"
     book.join(wish, routed.line_id, row.segments)

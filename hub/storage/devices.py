@@ -64,6 +64,7 @@ class DeviceRow(msgspec.Struct):
     status_at: UtcMs | None = None
     settings: str = "{}"
     is_sandbox: bool = False
+    sends_mms: bool = False
 
 
 _NAMES = DeviceRow.__struct_fields__
@@ -91,6 +92,7 @@ _HELLO = (
     "app_version",
     "permissions",
     "settings",
+    "sends_mms",
 )
 
 

@@ -118,13 +118,15 @@ class LineInfo(NamedTuple):
     device_name: str | None
     is_device_online: bool
     is_sandbox: bool
+    sends_mms: bool
 
 
 _LINES: Select[Any] = select(
-    *(LINE.c[name] for name in LineInfo._fields[:-3]),
+    *(LINE.c[name] for name in LineInfo._fields[:-4]),
     DEVICE.c.name,
     func.coalesce(DEVICE.c.is_online, False),
     func.coalesce(DEVICE.c.is_sandbox, False),
+    func.coalesce(DEVICE.c.sends_mms, False),
 ).select_from(LINE.outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id))
 _ACCOUNTS_LINES = _LINES.where(LINE.c.account_id == bindparam("account_id"))
 _LINES_OF_ACCOUNT = _ACCOUNTS_LINES.where(or_(LINE.c.removed_at.is_(None), bindparam("with_removed"))).order_by(

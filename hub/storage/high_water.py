@@ -23,6 +23,7 @@ MADE_FROM_TIME = (
     "line",
     "mailbox",
     "media",
+    "media_upload",
     "message",
     "snippet",
     "sign_in",

@@ -14,12 +14,13 @@ from hub.core.media import Medium, agreed_type
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert
 from hub.storage.messages import MESSAGE
-from hub.storage.schema.media import Media, MediaContent, MediaPiece
+from hub.storage.schema.media import Media, MediaContent, MediaPiece, MediaUpload
 from hub.storage.types import table_of
 
 MEDIA = table_of(Media)
 CONTENT = table_of(MediaContent)
 PIECE = table_of(MediaPiece)
+UPLOAD = table_of(MediaUpload)
 PIECE_BYTES = 256 * 1024
 
 
@@ -52,9 +53,27 @@ class FoundMedium(NamedTuple):
 
     medium: Medium
     line_id: str | None
+    is_leaving: bool
+    """Its message has not left yet: a phone may still want it."""
+
+
+class UploadRow(NamedTuple):
+    """Bytes that somebody brought to attach, field by field as in `hub.storage.schema.media.MediaUpload`."""
+
+    id: str
+    account_id: str
+    sha256: str
+    type: str
+    name: str | None
+    size_bytes: int
+    created_at: UtcMs
 
 
 _INSERT_MEDIA = BulkInsert(MEDIA, MediaRow._fields)
+_INSERT_UPLOAD = BulkInsert(UPLOAD, UploadRow._fields)
+_UPLOADS = select(*(UPLOAD.c[name] for name in UploadRow._fields)).where(
+    UPLOAD.c.account_id == bindparam("account_id"), one_of(UPLOAD.c.id, texts("ids"))
+)
 _INSERT_CONTENT = BulkInsert(
     CONTENT,
     (*ContentRow._fields, "loose_since"),
@@ -85,11 +104,12 @@ _COLUMNS = (*(MEDIA.c[name] for name in MediaRow._fields), CONTENT.c.size_bytes,
 _OF_MESSAGES = (
     select(*_COLUMNS)
     .select_from(_WITH_CONTENT)
-    .where(MEDIA.c.account_id == bindparam("account_id"), one_of(MEDIA.c.message_id, texts("ids")))
+    .where(one_of(MEDIA.c.account_id, texts("account_ids")), one_of(MEDIA.c.message_id, texts("ids")))
     .order_by(MEDIA.c.message_id, MEDIA.c.position)
 )
+_BEFORE_AIR = ("scheduled", "queued", "retried", "dispatched")
 _ONE = (
-    select(*_COLUMNS, MESSAGE.c.line_id)
+    select(*_COLUMNS, MESSAGE.c.line_id, and_(MESSAGE.c.direction == "mt", MESSAGE.c.state.in_(_BEFORE_AIR)))
     .select_from(
         _WITH_CONTENT.join(
             MESSAGE, and_(MESSAGE.c.id == MEDIA.c.message_id, MESSAGE.c.account_id == MEDIA.c.account_id)
@@ -169,9 +189,17 @@ def insert_media(conn: Connection, rows: Sequence[MediaRow]) -> None:
 
 def media_of(conn: Connection, account_id: str, message_ids: Collection[str]) -> dict[str, tuple[Medium, ...]]:
     """By message: what is attached to it, in order."""
+    return media_of_each(conn, (account_id,), message_ids)
+
+
+def media_of_each(
+    conn: Connection, account_ids: Collection[str], message_ids: Collection[str]
+) -> dict[str, tuple[Medium, ...]]:
+    """The same for messages of these accounts."""
     found: dict[str, tuple[Medium, ...]] = {}
     if message_ids:
-        for row in conn.execute(_OF_MESSAGES, {"account_id": account_id, "ids": sorted(message_ids)}):
+        given = {"account_ids": sorted(account_ids), "ids": sorted(message_ids)}
+        for row in conn.execute(_OF_MESSAGES, given):
             medium = _medium(row)
             found[medium.message_id] = (*found.get(medium.message_id, ()), medium)
     return found
@@ -180,7 +208,7 @@ def media_of(conn: Connection, account_id: str, message_ids: Collection[str]) ->
 def find_medium(conn: Connection, account_id: str, media_id: str) -> FoundMedium | None:
     """One attachment of an account."""
     row = conn.execute(_ONE, {"account_id": account_id, "id": media_id}).first()
-    return None if row is None else FoundMedium(_medium(row), row[-1])
+    return None if row is None else FoundMedium(_medium(row), row[-2], bool(row[-1]))
 
 
 def drop_medium(conn: Connection, account_id: str, media_id: str, now: UtcMs) -> None:
@@ -195,6 +223,47 @@ def release_media_of(conn: Connection, message_ids: Collection[str], now: UtcMs)
     if message_ids:
         conn.execute(_LOOSEN, {"ids": sorted(message_ids), "_now": now})
         conn.execute(_DELETE_OF, {"ids": sorted(message_ids)})
+
+
+# --- on the way out ------------------------------------------------------------------------------------------------------------------
+
+
+def insert_uploads(conn: Connection, rows: Sequence[UploadRow]) -> None:
+    """Give names to bytes that are to be attached; their content is stored."""
+    _INSERT_UPLOAD.run(conn, rows)
+
+
+def uploads_of(conn: Connection, account_id: str, ids: Collection[str]) -> dict[str, UploadRow]:
+    """Those of these uploads that the account has, by id."""
+    if not ids:
+        return {}
+    found = conn.execute(_UPLOADS, {"account_id": account_id, "ids": sorted(ids)})
+    return {row[0]: UploadRow(*row) for row in found}
+
+
+_TO_ATTACH = (
+    select(*_COLUMNS)
+    .select_from(
+        _WITH_CONTENT.join(
+            MESSAGE, and_(MESSAGE.c.id == MEDIA.c.message_id, MESSAGE.c.account_id == MEDIA.c.account_id)
+        )
+    )
+    .where(
+        MEDIA.c.account_id == bindparam("account_id"),
+        MEDIA.c.sha256 == bindparam("sha256"),
+        MESSAGE.c.device_id == bindparam("device_id"),
+        MESSAGE.c.direction == "mt",
+        MESSAGE.c.state.in_(("queued", "retried", "dispatched", "uncertain")),
+    )
+    .limit(1)
+)
+
+
+def medium_to_attach(conn: Connection, account_id: str, device_id: str, sha256: str) -> Medium | None:
+    """An attachment with these bytes, of a message that this phone was offered or holds."""
+    given = {"account_id": account_id, "device_id": device_id, "sha256": sha256}
+    row = conn.execute(_TO_ATTACH, given).first()
+    return None if row is None else _medium(row)
 
 
 def _medium(found: Any) -> Medium:

@@ -60,6 +60,8 @@ class LineRow(msgspec.Struct, frozen=True):
     """The phone's transport."""
     account_settings: str
     """What the account has decided, as JSON: whoever chooses a line needs it, and asks only once so."""
+    sends_mms: bool = False
+    """The phone can send attachments."""
 
 
 class LineFace(NamedTuple):
@@ -88,6 +90,7 @@ _COLUMNS = (
     func.coalesce(DEVICE.c.is_sandbox, False).label("is_sandbox"),
     DEVICE.c.transport,
     ACCOUNT.c.settings,
+    func.coalesce(DEVICE.c.sends_mms, False).label("sends_mms"),
 )
 _JOINED = LINE.join(ACCOUNT, ACCOUNT.c.id == LINE.c.account_id).outerjoin(DEVICE, DEVICE.c.id == LINE.c.device_id)
 _LINES: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(LINE.c.removed_at.is_(None))
@@ -196,6 +199,24 @@ def sample_of_account(conn: Connection, account_id: str, now: UtcMs, random: flo
     skip = int(max(count - SAMPLE + 1, 0) * random)
     sample = _lines(conn, _SAMPLE, {"account_id": account_id, "now": now, "skip": skip})
     return sample or few
+
+
+_MMS_LINE = (
+    select(LINE.c.id)
+    .join(DEVICE, DEVICE.c.id == LINE.c.device_id)
+    .where(
+        LINE.c.account_id == bindparam("account_id"),
+        LINE.c.removed_at.is_(None),
+        DEVICE.c.revoked_at.is_(None),
+        DEVICE.c.sends_mms,
+    )
+    .limit(1)
+)
+
+
+def has_mms_line(conn: Connection, account_id: str) -> bool:
+    """Whether a phone of the account sends MMS."""
+    return conn.execute(_MMS_LINE, {"account_id": account_id}).first() is not None
 
 
 def settings_of(conn: Connection, account_ids: Collection[str]) -> dict[str, str]:

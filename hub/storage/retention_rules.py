@@ -170,6 +170,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             before=("delete from media_piece where account_id = :account_id and sha256 = :sha256",),
         ),
         "media_piece": EndedElsewhere("with its `media_content`"),
+        "media_upload": Sweep(
+            "What programs uploaded to attach: what was sent has rows of its own",
+            _days(1),
+            ("id",),
+            _OLD_ID.format(table="media_upload", unless=""),
+        ),
         "smsgate_recipient": EndedElsewhere("with its `smsgate_message`"),
         "smsgate_message": Sweep(
             "Messages as clients of the sms-gate.app API see them, once their texts are gone",

@@ -51,6 +51,11 @@ class Client(Protocol):
         ...
 
     @property
+    def dialler(self) -> Dialler:
+        """What opens connections to addresses that customers choose."""
+        ...
+
+    @property
     def has_mail(self) -> bool:
         """Whether mails can leave the hub."""
         ...
@@ -72,7 +77,7 @@ class HttpClient:
         self._resolver = resolver
         tls = ssl.create_default_context()
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.dialler = Dialler(guard, resolver, tls, proxy)
+        self.dialler: Dialler = Dialler(guard, resolver, tls, proxy)
 
     @property
     def has_mail(self) -> bool:

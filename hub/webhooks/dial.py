@@ -10,13 +10,13 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiohappyeyeballs
 
-from hub.webhooks.http1 import HEADER_BYTES, Connection
+from hub.webhooks.http1 import HEADER_BYTES, READ_BYTES, Connection
 from hub.webhooks.resolver import Resolver
 from hub.webhooks.targets import AddressRefused, Guard
 from hub.webhooks.trip import Trip
@@ -68,13 +68,19 @@ class Dialler:
         self._proxy = proxy
 
     @property
+    def guard(self) -> Guard:
+        """Which addresses may be dialled."""
+        return self._guard
+
+    @property
     def has_proxy(self) -> bool:
         """Requests go to a proxy, which then has to guard."""
         return bool(self._proxy)
 
-    async def dial(self, target: Target, trip: Trip) -> Connection:
-        """A connection ready for a request. Raises OSError (AddressRefused among them) and ssl errors."""
+    async def dial(self, target: Target, trip: Trip, *, read_bytes: int = READ_BYTES) -> Connection:
+        """A connection ready for a request, which reads so much of an answer. Raises OSError (AddressRefused too) and ssl errors."""
         loop = asyncio.get_running_loop()
+        make = partial(Connection, read_bytes)
         if self._proxy:
             opened = await self._through_proxy(target, trip)
         else:
@@ -83,10 +89,10 @@ class Dialler:
             if target.is_tls:
                 trip.begins_tls()
                 _, connection = await loop.create_connection(
-                    Connection, sock=opened, ssl=self._tls, server_hostname=target.host.rstrip(".")
+                    make, sock=opened, ssl=self._tls, server_hostname=target.host.rstrip(".")
                 )
             else:
-                _, connection = await loop.create_connection(Connection, sock=opened)
+                _, connection = await loop.create_connection(make, sock=opened)
         except BaseException:
             opened.close()
             raise

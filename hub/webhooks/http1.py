@@ -3,7 +3,8 @@
 The parsing is llhttp's (Node's parser, through `httptools`), which also decides whether the connection may be used again. Around it
 stand the limits that a hostile receiver meets:
 
-- 8 kB of headers, and 16 kB of everything after them: then the connection is closed, and the status that came counts.
+- 8 kB of headers, and 16 kB of everything after them (or what whoever dials says): then the connection is closed, and the status that
+  came counts.
 - What breaks after the status line and headers changes nothing; what breaks before them is no answer.
 - Bytes nobody asked for close the connection.
 """
@@ -47,9 +48,20 @@ class Exchange:
 class Connection(asyncio.Protocol):
     """An open connection. One request at a time; `is_reusable` says whether another may follow."""
 
-    __slots__ = ("_is_complete", "_parser", "_transport", "_waiter", "born_at", "exchange", "idle_since", "is_reusable")
+    __slots__ = (
+        "_is_complete",
+        "_parser",
+        "_read_bytes",
+        "_transport",
+        "_waiter",
+        "born_at",
+        "exchange",
+        "idle_since",
+        "is_reusable",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, read_bytes: int = READ_BYTES) -> None:
+        self._read_bytes = read_bytes
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
@@ -92,6 +104,11 @@ class Connection(asyncio.Protocol):
         return str(peer[0]) if peer else None
 
     @property
+    def is_complete(self) -> bool:
+        """The answer came to its own end: nothing of it was cut off."""
+        return self._is_complete
+
+    @property
     def is_open(self) -> bool:
         """It was not closed by either side, as far as is known."""
         return self._transport is not None and not self._transport.is_closing()
@@ -121,7 +138,11 @@ class Connection(asyncio.Protocol):
         if exchange.status is None:
             if exchange.bytes_in > HEADER_BYTES:
                 self._fail(HeadersTooLarge(f"more than {HEADER_BYTES} bytes of headers"))
-        elif self._is_complete or exchange.bytes_in > HEADER_BYTES + READ_BYTES or len(exchange.body) >= READ_BYTES:
+        elif (
+            self._is_complete
+            or exchange.bytes_in > HEADER_BYTES + self._read_bytes
+            or len(exchange.body) >= self._read_bytes
+        ):
             self._finish()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -154,8 +175,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         exchange = self.exchange
-        if len(exchange.body) < READ_BYTES and not self._is_complete:
-            exchange.body += body[: READ_BYTES - len(exchange.body)]
+        if len(exchange.body) < self._read_bytes and not self._is_complete:
+            exchange.body += body[: self._read_bytes - len(exchange.body)]
 
     def on_message_complete(self) -> None:
         if self.exchange.status is not None and not self._is_complete:

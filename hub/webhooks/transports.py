@@ -3,6 +3,7 @@
 from hub.core.ports import RenderedRequest
 from hub.webhooks.answer import Answer
 from hub.webhooks.client import HttpClient, Sender
+from hub.webhooks.dial import Dialler
 from hub.webhooks.mailer import Mailer
 from hub.webhooks.sentences import Result
 from hub.webhooks.targets import Guard
@@ -19,6 +20,11 @@ class Transports:
     def guard(self) -> Guard:
         """Which addresses customers' URLs may lead to; the mail server is the operator's own and not asked about."""
         return self._http.guard
+
+    @property
+    def dialler(self) -> Dialler:
+        """What opens connections to addresses that customers choose."""
+        return self._http.dialler
 
     @property
     def has_mail(self) -> bool:

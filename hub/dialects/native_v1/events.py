@@ -27,6 +27,7 @@ from hub.dialects.native_v1.fields import (
 )
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, Operation
 from hub.dialects.native_v1.pages import START, FeedCursor, feed_cursor
+from hub.media.links import MAY_HAVE_MEDIA
 from hub.services import Services
 from hub.storage.feeds import FeedEvent, read_events, read_events_back
 
@@ -105,9 +106,9 @@ def shown(event: FeedEvent, account_id: str, services: Services) -> Event:
 
 def _data(event: FeedEvent, account_id: str, services: Services) -> bytes:
     data = event.data.encode()
-    if event.type != EventType.MMS_RECEIVED:
+    if event.type not in MAY_HAVE_MEDIA or b'"med_' not in data:
         return data
-    return services.media_links.complete_data(account_id, data, services.clock.now())
+    return services.media_links.complete_data(account_id, EventType(event.type), data, services.clock.now())
 
 
 async def list_events(call: Call[EventsQuery, None]) -> EventPage:

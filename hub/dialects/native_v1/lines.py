@@ -68,6 +68,7 @@ class Line(Model):
     used_day: Annotated[Count, Meta(description="Segments sent today, in the account's time zone.")]
     used_month: Count
     is_sandbox: Annotated[bool, Meta(description="In a sandbox phone: what it sends reaches nobody.")]
+    sends_mms: Annotated[bool, Meta(description="Its phone can send attachments.")]
     created_at: UtcTime
     removed_at: UtcTime | None
 
@@ -137,6 +138,7 @@ def shown(view: devices.LineView) -> Line:
         used_day=view.used_day,
         used_month=view.used_month,
         is_sandbox=view.is_sandbox,
+        sends_mms=view.sends_mms,
         created_at=time(view.created_at),
         removed_at=time_or_none(view.removed_at),
     )

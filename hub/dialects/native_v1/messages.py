@@ -207,7 +207,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         knows_lines=True, method="POST", path=_ONE + "/resend", run=resend_message, scope=Scope.MESSAGES_SEND,
         query=NoQuery, body=Resending,
         is_body_optional=True, returns=Taken, status=202, request_headers=IDEMPOTENCY_HEADER,
-        errors=(Code.NOT_RETRYABLE, Code.UNKNOWN_SENDER, Code.OPTED_OUT, Code.IDEMPOTENCY_CONFLICT),
+        errors=(Code.NOT_RETRYABLE, Code.UNKNOWN_SENDER, Code.NO_MMS_LINE, Code.OPTED_OUT, Code.IDEMPOTENCY_CONFLICT),
     ),
     Operation(
         knows_lines=True, method="POST", path=_ONE + "/replay", run=replay_message, scope=Scope.MESSAGES_SEND, query=NoQuery, body=NoBody,

@@ -164,6 +164,11 @@ def _operation(operation: AnyOperation, schemas: Mapping[str, Any], refs: Mappin
             "required": not operation.is_body_optional,
             "content": {"application/json": content},
         }
+    if operation.takes_bytes:
+        shown["requestBody"] = {
+            "required": True,
+            "content": {"*/*": {"schema": {"type": "string", "contentMediaType": "*/*"}}},
+        }
     return shown
 
 
@@ -269,7 +274,7 @@ def _refusals(operation: AnyOperation) -> dict[int, list[Code]]:
         codes.add(Code.CROSS_SITE)
     if operation.path_ids:
         codes.add(Code.NOT_FOUND)
-    if operation.body is not NoBody:
+    if operation.body is not NoBody or operation.takes_bytes:
         codes.add(Code.UNSUPPORTED_MEDIA_TYPE)
     if "cursor" in operation.query.__struct_fields__:
         codes.add(Code.BAD_CURSOR)

@@ -177,6 +177,8 @@ class Operation(Generic[QueryT, BodyT, ReturnsT]):
     example: Mapping[str, Any] | None = None
     """A request body for the reference."""
     is_body_optional: bool = False
+    takes_bytes: bool = False
+    """The body is an attachment as it is (`Call.raw_body`), as large as one may be; `body` is `NoBody`."""
     takes_ticket: bool = False
     """Authorised by a key or by a stream ticket in the query."""
     knows_lines: bool = False

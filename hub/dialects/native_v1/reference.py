@@ -125,7 +125,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], described: 
     if operation["parameters"]:
         parts.append("<h3>Parameters</h3>" + _table(_parameter_rows(operation["parameters"])))
     if "requestBody" in operation:
-        parts.append("<h3>Body</h3>" + _body(operation["requestBody"]["content"]["application/json"]))
+        parts += ["<h3>Body</h3>", *(_body(content) for content in operation["requestBody"]["content"].values())]
     parts.append("<h3>Answers</h3>" + _table(_answer_rows(operation["responses"], described)))
     return (
         f'<details id="{escape(operation["operationId"])}"><summary><span class="method {method}">{method}</span> '

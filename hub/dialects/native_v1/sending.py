@@ -5,12 +5,23 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from hub.accounts.scopes import Scope
-from hub.core.commands import PRIORITIES, AnyLine, ByDevice, ByLine, ByName, CallbackTarget, Sender, SendRequest
+from hub.core.commands import (
+    PRIORITIES,
+    AnyLine,
+    ByDevice,
+    ByLine,
+    ByName,
+    CallbackTarget,
+    Sender,
+    SendRequest,
+    SentMedium,
+)
 from hub.core.errors import Code, invalid
 from hub.core.events import EventType
+from hub.core.media import MOST_MEDIA
 from hub.core.status import Status
 from hub.dialects.native_v1.fields import (
     Address,
@@ -19,6 +30,7 @@ from hub.dialects.native_v1.fields import (
     Count,
     DeviceId,
     LineId,
+    MediaId,
     MessageId,
     Model,
     Name,
@@ -32,8 +44,9 @@ from hub.dialects.native_v1.fields import (
 from hub.dialects.native_v1.message_models import Encoding, Priority
 from hub.dialects.native_v1.operation import Answer, AnyOperation, Call, NoQuery, Operation
 from hub.dialects.native_v1.own_lines import own_sender
+from hub.media.uploading import uploaded
 from hub.messages.accept import take_in
-from hub.messages.idempotency import Accepted, RecipientResult
+from hub.messages.idempotency import ANSWERED, Accepted, RecipientResult, is_answered
 from hub.messages.limits import send_limits
 from hub.messages.prepare import prepare
 from hub.messages.views import encoding_of
@@ -83,7 +96,14 @@ class TextToSend(Request):
             description="One number, or a list of up to 1,000. National numbers are read with the account's default region."
         ),
     ]
-    text: Annotated[str, Meta(max_length=MOST_CHARACTERS)]
+    text: (
+        Annotated[str, Meta(max_length=MOST_CHARACTERS, description="May be left out when there are `media`.")]
+        | UnsetType
+    ) = UNSET
+    media: Annotated[
+        list[MediaId],
+        Meta(max_length=MOST_MEDIA, description="Attachments, as `POST /v1/media` answered them: then it is an MMS."),
+    ] = field(default_factory=list)
     from_: FromName | None = field(name="from", default=None)
     line_id: LineId | None = None
     device_id: DeviceId | None = None
@@ -185,7 +205,8 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
         account_id=call.account_id,
         door=DOOR,
         recipients=(),
-        text=body.text,
+        text=_text(body),
+        media=await _media(call, key),
         sender=await own_sender(call, sender_of(body), body.to),
         strict_sender=settings.strict_sender if body.strict_sender is None else body.strict_sender,
         priority=PRIORITIES[body.priority],
@@ -205,6 +226,24 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
         request, recipients, send_limits(call.services.config, settings), now=call.now, new_id=call.new_id
     )
     return answered(await take_in(call.services.db.writer, prepared))
+
+
+def _text(body: TextToSend) -> str:
+    if isinstance(body.text, str):
+        return body.text
+    if not body.media:
+        raise invalid("text", "missing", "Give the text, or media.")
+    return ""
+
+
+async def _media(call: Call[NoQuery, TextToSend], key: str | None) -> tuple[SentMedium, ...]:
+    media = call.body.media
+    if not media:
+        return ()
+    services = call.services
+    if key is not None and await call.read(is_answered, call.account_id, DOOR, key):
+        return (ANSWERED,)
+    return await uploaded(services.db, call.account_id, media, services.config.media_max_message_bytes)
 
 
 def answered(accepted: Accepted) -> Answer[Taken]:
@@ -274,6 +313,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
             Code.TEXT_TOO_LONG,
             Code.TOO_MANY_RECIPIENTS,
             Code.UNKNOWN_SENDER,
+            Code.NO_MMS_LINE,
             Code.OPTED_OUT,
             Code.SCHEDULE_OUT_OF_RANGE,
             Code.IDEMPOTENCY_CONFLICT,

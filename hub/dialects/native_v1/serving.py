@@ -119,7 +119,9 @@ class PathApp:
         path = _path_ids(scope["path_params"])
         if query is None:
             query = bound.query.read(scope["query_string"])
-        raw = await read_body(scope, receive, services.config.max_body_bytes)
+        config = services.config
+        most = config.media_max_bytes if operation.takes_bytes else config.max_body_bytes
+        raw = await read_body(scope, receive, most)
         return Call(services, who, path, query, _body(bound, scope, raw), scope, receive, raw)
 
 

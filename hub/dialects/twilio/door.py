@@ -155,7 +155,7 @@ async def list_numbers(call: Call) -> dict[str, Any]:
             "account_sid": call.gateway.sid,
             "phone_number": view.number,
             "friendly_name": view.name,
-            "capabilities": {"sms": True, "mms": False, "voice": False, "fax": False},
+            "capabilities": {"sms": True, "mms": view.sends_mms, "voice": False, "fax": False},
             "date_created": rfc2822(call.gateway.created_at),
             "status": "in-use",
         }

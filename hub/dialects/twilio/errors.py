@@ -51,6 +51,7 @@ _OURS: Mapping[Code, tuple[int, int]] = MappingProxyType(
         Code.UNKNOWN_SENDER: (NOT_OUR_NUMBER, 400),
         Code.OPTED_OUT: (OPTED_OUT, 400),
         Code.NO_LINE: (NO_ROUTE, 400),
+        Code.NO_MMS_LINE: (NO_ROUTE, 400),
         Code.SCHEDULE_OUT_OF_RANGE: (BAD_SEND_TIME, 400),
         Code.CANCEL_TOO_LATE: (NOT_CANCELABLE, 409),
         Code.TARGET_REFUSED: (BAD_CALLBACK, 400),

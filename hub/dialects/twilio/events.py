@@ -91,7 +91,7 @@ def _fields(event: EventView, account_sid: str) -> Fields:
 
 
 def _status(data: MessageData, account_sid: str) -> Fields:
-    sid, status = _sid(data.id), status_word(data.status, has_left=data.sent_at is not None)
+    sid, status = _sid(data.id, has_media=bool(data.media)), status_word(data.status, has_left=data.sent_at is not None)
     fields = [
         ("MessageSid", sid),
         ("SmsSid", sid),

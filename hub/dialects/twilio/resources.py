@@ -84,12 +84,21 @@ def message_resource(view: MessageView, sid: str) -> dict[str, Any]:
 
 
 def taken_resource(
-    sid: str, message_id: str, *, body: str, at: UtcMs, sender: str | None, to: str, segments: int, status: str
+    sid: str,
+    message_id: str,
+    *,
+    body: str,
+    at: UtcMs,
+    sender: str | None,
+    to: str,
+    segments: int,
+    status: str,
+    media: int = 0,
 ) -> dict[str, Any]:
     """A text that was accepted a moment ago."""
     return _message(
         sid,
-        message_sid(message_id),
+        message_sid(message_id, has_media=media > 0),
         body=body,
         created_at=at,
         sent_at=None,
@@ -100,6 +109,7 @@ def taken_resource(
         recipient=to,
         segments=segments,
         status=status,
+        media=media,
     )
 
 

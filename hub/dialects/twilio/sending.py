@@ -7,23 +7,26 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hub.core.clock import UtcMs, parse_rfc3339
-from hub.core.commands import AnyLine, ByName, CallbackTarget, Sender, SendRequest
+from hub.core.commands import AnyLine, ByName, CallbackTarget, Sender, SendRequest, SentMedium
 from hub.core.errors import Code, HubError
+from hub.core.media import MOST_MEDIA
 from hub.dialects.twilio import errors
 from hub.dialects.twilio.call import Call
 from hub.dialects.twilio.errors import ApiError
 from hub.dialects.twilio.resources import taken_resource
 from hub.dialects.twilio.words import LONGEST_BODY
 from hub.gateways.desk import FORMAT
+from hub.media.pulling import pull
 from hub.messages.accept import take_in
+from hub.messages.idempotency import ANSWERED, is_answered
 from hub.messages.limits import send_limits
 from hub.messages.prepare import prepare
+from hub.storage.messages_lines import has_mms_line
 
 DOOR = "twilio"
 VALIDITY_SECONDS = (1, 36_000)
 NEAREST_MS, FURTHEST_MS = 300_000, 35 * 86_400_000
 """A scheduled text is sent 5 minutes to 35 days from now (https://www.twilio.com/docs/api/errors/35114)."""
-MOST_MEDIA = 10
 IDEMPOTENCY_HEADER = "i-twilio-idempotency-token"
 LONGEST_KEY = 255
 
@@ -32,10 +35,10 @@ async def create_message(call: Call) -> dict[str, Any]:
     """Send a text. The answer is the stored message; 201 means that it survives a crash."""
     form, gateway = call.form, call.gateway
     to, text = _recipient(call), form.get("Body")
-    _refuse_media(call)
-    if text is None:
+    urls = _media_urls(call)
+    if text is None and not urls:
         raise ApiError(errors.BODY_MISSING, 400, "Give a Body: a message without text or media cannot be sent.")
-    if len(text) > LONGEST_BODY:
+    if text is not None and len(text) > LONGEST_BODY:
         raise ApiError(errors.BODY_TOO_LONG, 400, f"The Body has {len(text)} characters; {LONGEST_BODY} are the most.")
     settings = await call.services.credentials.settings_of(call.account_id)
     given = form.get("From")
@@ -46,7 +49,8 @@ async def create_message(call: Call) -> dict[str, Any]:
         account_id=call.account_id,
         door=DOOR,
         recipients=(),
-        text=text,
+        text=text or "",
+        media=await _pulled(call, urls, key),
         sender=sender,
         strict_sender=True,
         ttl_seconds=_validity(call),
@@ -71,6 +75,7 @@ async def create_message(call: Call) -> dict[str, Any]:
         to=result.peer or to,
         segments=accepted.segments,
         status=status,
+        media=len(urls),
     )
 
 
@@ -81,18 +86,33 @@ def _recipient(call: Call) -> str:
     return to
 
 
-def _refuse_media(call: Call) -> None:
-    """Media are checked as Twilio checks them, so that a fault is named; then refused, because no phone here sends MMS."""
+def _media_urls(call: Call) -> list[str]:
     media = call.form.every("MediaUrl")
     if len(media) > MOST_MEDIA:
         raise ApiError(errors.TOO_MANY_MEDIA, 400, f"There are {len(media)} MediaUrls; {MOST_MEDIA} are the most.")
     for url in media:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
             raise ApiError(errors.BAD_MEDIA, 400, "A MediaUrl is no http or https URL.")
-    if media:
+    return media
+
+
+async def _pulled(call: Call, urls: list[str], key: str | None) -> tuple[SentMedium, ...]:
+    """What is at the addresses. Nothing is fetched where no line could send it, nor for a request that is answered already."""
+    if not urls:
+        return ()
+    services, account_id = call.services, call.account_id
+    if not await services.db.read(has_mms_line, account_id):
         raise ApiError(
             errors.NO_ROUTE, 400, "No line of this account can send media: send the text alone, or a link in it."
         )
+    if key is not None and await services.db.read(is_answered, account_id, DOOR, key):
+        return (ANSWERED,)
+    try:
+        return await pull(services.db, services.config, services.webhooks.client.dialler, account_id, urls)
+    except HubError as error:
+        if error.status >= 500:
+            raise
+        raise ApiError(errors.BAD_MEDIA, 400, f"MediaUrl: {error.detail}") from error
 
 
 def _sender(call: Call, default_pool: str | None) -> Sender:

@@ -24,14 +24,15 @@ def _tokens(services: Services) -> DeviceTokens:
 
 def _routes(services: Services) -> Sequence[BaseRoute]:
     tokens = _tokens(services)
-    doors = Doors(services, tokens)
+    doors, media = Doors(services, tokens), MediaDoor(services, tokens)
     fallback = Fallback(services, sessions_of(services), tokens)
     return (
         Route("/device/v1/enroll", answering(doors.enroll), methods=["POST"]),
         Route("/device/v1/token", answering(doors.token), methods=["POST"]),
         Route("/device/v1/events", answering(fallback.events), methods=["POST"]),
         Route("/device/v1/jobs", answering(fallback.jobs), methods=["GET"]),
-        Route("/device/v1/media/{sha256}", answering(MediaDoor(services, tokens).put), methods=["PUT"]),
+        Route("/device/v1/media/{sha256}", answering(media.put), methods=["PUT"]),
+        Route("/device/v1/media/{sha256}", answering(media.get), methods=["GET"]),
         Route("/enroll", help_page, methods=["GET"]),
     )
 

@@ -123,6 +123,8 @@ class Device(SQLModel, table=True):
     os_version: str | None = Field(default=None, sa_type=CleanText)
     app_version: str | None = Field(default=None, sa_type=CleanText)
     permissions: str = Field(default="{}", sa_type=CleanText)
+    sends_mms: bool = Field(default=False)
+    """Its app said that it sends MMS."""
     """JSON object of permission word → granted."""
     status: str = Field(default="{}", sa_type=CleanText)
     """JSON of the last `status` frame: battery, charging, signal, queue."""

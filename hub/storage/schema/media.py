@@ -62,3 +62,17 @@ class MediaPiece(SQLModel, table=True):
     sha256: str = Field(primary_key=True, sa_type=CleanText)
     number: int = Field(primary_key=True, sa_type=Int64)
     content: bytes = Field(sa_type=Bytes)
+
+
+class MediaUpload(SQLModel, table=True):
+    """Bytes that a program brought to attach to what it sends next. Goes after a day; what was sent has rows of its own."""
+
+    __tablename__ = "media_upload"
+
+    id: str = Field(primary_key=True, sa_type=CleanText)
+    account_id: str = Field(sa_type=CleanText)
+    sha256: str = Field(sa_type=CleanText)
+    type: str = Field(sa_type=CleanText)
+    name: str | None = Field(default=None, sa_type=CleanText)
+    size_bytes: int = Field(sa_type=Int64)
+    created_at: int = Field(sa_type=UtcMillis)

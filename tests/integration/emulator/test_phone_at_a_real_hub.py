@@ -1,5 +1,6 @@
 """Emulated phones at a real hub process: enrolment by picture, both transports, and what phones do wrong."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -113,6 +114,25 @@ async def test_a_phone_scans_the_picture_sends_and_receives(hub: HubProcess) -> 
         await phone.wait_acknowledged()
         await at.has_inbound("Thank you")
         assert [aired.text for aired in air.aired] == ["Your order is ready"]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+async def test_an_mms_is_fetched_and_put_on_the_air_as_one_message(hub: HubProcess, transport: Any) -> None:
+    picture, number = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2600, f"+1415555110{len(transport)}"
+    async with desk(hub, number, transport=transport, sends_mms=True) as at:
+        (line,) = (await at.device())["lines"]
+        assert line["sends_mms"]
+        made = await hub.api.post("/v1/media", content=picture, headers={"Content-Type": "image/png"})
+        assert made.status_code == 201, made.text
+        words = "long words " * 60
+        send = {"to": CUSTOMER, "text": words, "media": [made.json()["id"]], "device_id": at.device_id}
+        message = (await at.post("/v1/messages", **send))["results"][0]["message_id"]
+        await at.state(message, "delivered")
+        (aired,) = at.air.aired
+        assert (aired.text, aired.segments) == (words, 1)
+        assert aired.media == (f"image/png {hashlib.sha256(picture).hexdigest()}",)
+        shown = await at.get(f"/v1/messages/{message}")
+        assert (shown["kind"], shown["media"][0]["size_bytes"]) == ("mms", len(picture))
 
 
 async def test_the_same_goes_over_http_calls(hub: HubProcess) -> None:

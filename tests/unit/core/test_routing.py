@@ -234,6 +234,17 @@ def test_whatever_is_chosen_can_send_and_is_what_was_asked_for(
         assert view.device_id == sender.device_id
 
 
+def test_attachments_go_by_a_line_that_sends_mms_or_by_none() -> None:
+    plain, able = line("a"), line("b", sends_mms=True, queued_segments=99)
+    assert chosen(route([plain, able], needs_mms=True)) == ("b", "only_line")
+    assert chosen(route([plain, able], sticky="a", needs_mms=True))[0] == "b"
+    for lines, sender in (([plain], None), ([], None), ([plain, able], ByLine("a")), ([plain], ByName("nobody"))):
+        none = refused(route(lines, sender, needs_mms=True))
+        assert (none.reason, none.is_permanent) == ("no_mms_line", True)
+    assert refused(route([plain], ByLine("x"), needs_mms=True)).reason == "unknown_sender"
+    assert refused(route([line("b", sends_mms=True, is_online=False)], needs_mms=True)).reason == "phone_offline"
+
+
 def test_a_sandbox_line_sends_only_what_asks_for_it_while_there_is_a_real_one() -> None:
     real, sandbox = line("real", pool="shop"), line("sand", is_sandbox=True, alias="Sandbox")
     assert chosen(route([real, sandbox], sticky="sand")) == ("real", "only_line")

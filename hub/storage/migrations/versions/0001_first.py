@@ -448,6 +448,20 @@ def _media_piece() -> None:
     )
 
 
+def _media_upload() -> None:
+    op.create_table(
+        "media_upload",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
 def _message() -> None:
     op.create_table(
         "message",
@@ -1002,6 +1016,7 @@ def _device() -> None:
         sa.Column("os_version", TEXT, nullable=True),
         sa.Column("app_version", TEXT, nullable=True),
         sa.Column("permissions", TEXT, nullable=False),
+        sa.Column("sends_mms", sa.Boolean(), nullable=False),
         sa.Column("status", TEXT, nullable=False),
         sa.Column("status_at", sa.BigInteger(), nullable=True),
         sa.Column("settings", TEXT, nullable=False),
@@ -1297,6 +1312,7 @@ CREATE = (
     _media,
     _media_content,
     _media_piece,
+    _media_upload,
     _message,
     _opt_out,
     _sign_up,
