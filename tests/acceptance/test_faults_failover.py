@@ -22,7 +22,7 @@ USUAL, OTHER = "+14155550001", "+14155550002"
 """Two contacts that the shop's phone was last in touch with: without a sender, it is chosen for them."""
 
 
-async def test_an_offer_nobody_read_goes_to_the_other_phone(tmp_path: Path) -> None:
+async def test_M9_an_offer_nobody_read_goes_to_the_other_phone(tmp_path: Path) -> None:
     async with two_phones(tmp_path) as (here, shop):
         shop.misbehaviour.ignores_jobs = True
         await gone_at(here, shop, "job.received", "never read")

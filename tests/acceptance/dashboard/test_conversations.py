@@ -61,7 +61,7 @@ async def two_lines(house: House) -> World:
     return world
 
 
-async def test_a_text_goes_out_and_its_reply_comes_in_while_one_looks(house: House) -> None:
+async def test_M11_a_text_goes_out_and_its_reply_comes_in_while_one_looks(house: House) -> None:
     world = await house.world()
     page = await house.signed_in("/conversations")
     await page.keyboard.press("c")

@@ -57,7 +57,7 @@ async def paired(house: House, name: str, number: str) -> EmulatedPhone:
     return phone
 
 
-async def test_from_the_code_on_the_page_to_a_text_sent_without_a_reload(house: House) -> None:
+async def test_M8_from_the_code_on_the_page_to_a_text_sent_without_a_reload(house: House) -> None:
     page = await house.signed_in("/phones")
     await expect(page.get_by_role("heading", name="Pair your first phone")).to_be_visible()
     await house.axe(page)
