@@ -114,7 +114,7 @@ async def spread(url: str, *, factor: float, endpoints: int) -> None:
         waiting = [row for row in rows if row.attempts == 7]
         assert len(waiting) >= endpoints / 2
         buckets = Counter((row.due_at or 0) // 1000 for row in waiting)
-        assert max(buckets.values()) <= max(6, 0.03 * endpoints)
+        assert max(buckets.values()) <= max(4, 0.03 * endpoints)
         tries = {path: len(receiver.of(path)) for path in {post.path for post in receiver.posts}}
         assert len(tries) == endpoints
 
