@@ -8,6 +8,7 @@ https://asgi.readthedocs.io/en/stable/specs/www.html#response-start-send-event
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache
 
@@ -30,15 +31,28 @@ LONGEST_HEAD_BYTES = 64 * 1024
 """Of a request line and its headers that come in several pieces; one piece alone has at most 256 KiB."""
 
 
+LONGEST_HEAD_SECONDS = 30.0
+"""From the start of a connection, or of a request on it, until the end of the head."""
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with `AtOnce` around the application of each request, and an end to heads that have none.
+    """uvicorn's protocol with `AtOnce` around the application of each request, and an end to requests that have none.
 
     The parser keeps all headers of a request until their end, and uvicorn bounds them with its other parser only: anybody could fill the
     memory by one connection. https://www.rfc-editor.org/rfc/rfc6585#section-5
+    Nor does uvicorn bound how long a request takes to arrive: a body that trickles would hold its connection, and a task of the
+    application, for ever. https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9
     """
 
     _head: int | None = None
     """Bytes of a head that is not at its end yet; None between heads."""
+    _began: float | None = None
+    """When the request that is arriving (or the connection, before its first one) began; None when a request is whole."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody connected."""
+        self._began = self.loop.time()
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """What came from the socket."""
@@ -52,6 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._head = 0
+        self._began = self.loop.time()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -59,14 +74,35 @@ class HttpProtocol(HttpToolsProtocol):
         self._head = None
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """Its body is whole."""
+        self._began = None
+        super().on_message_complete()
+
+    def cut_if_late(self, now: float, most_seconds: float) -> None:
+        """End the connection when its request is still not whole `most_seconds` after it began; `now` is the loop's time."""
+        if self._began is None or self.transport.is_closing():
+            return
+        is_body = self._head is None and self.cycle is not None
+        if now - self._began < (most_seconds if is_body else min(LONGEST_HEAD_SECONDS, most_seconds)):
+            return
+        if is_body and not self.cycle.response_started:
+            self._refuse(408, b"The body of the request did not arrive whole in %d seconds.\n" % most_seconds)
+        elif self._head is not None and (self.cycle is None or self.cycle.response_complete):
+            self._refuse(408, b"The headers of the request did not arrive in time.\n")
+        self.transport.close()
+
     def _refuse_head(self) -> None:
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete:
-            said = b"The headers are too large.\n"
-            lines = b"content-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(said)
-            self.transport.write(STATUS_LINE[431] + lines + said)
+            self._refuse(431, b"The headers are too large.\n")
         self.transport.close()
+
+    def _refuse(self, status: int, said: bytes) -> None:
+        """An answer of the server itself; the connection is closed behind it."""
+        lines = b"content-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(said)
+        self.transport.write(STATUS_LINE[status] + lines + said)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         super()._start_asgi_task(cycle, AtOnce(cycle, app))  # type: ignore[arg-type]

@@ -113,6 +113,7 @@ async def _serve(config: Config) -> None:
         hub,
         hub.before_stop,
         shutdown_seconds=config.shutdown_seconds,
+        request_seconds=config.request_seconds,
         certificate=files.certificate if files else None,
         key=files.key if files else None,
     )

@@ -7,6 +7,7 @@ the two. A field marked secret can also be given as a file: `HUB_X_FILE=/run/sec
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -65,6 +66,11 @@ class Config:
     tls_certificate: Path | None = setting("Certificate chain (PEM), for `files`.", None, group="Network")
     tls_key: Path | None = setting("Private key (PEM), for `files`.", None, group="Network")
     max_body_bytes: int = setting("Largest request body of the API; larger is answered 413.", 1 << 20, group="Network")
+    request_seconds: float = setting(
+        "How long a request may take to arrive, to the last byte of its body; then the answer is 408 and the connection ends.",
+        300.0,
+        group="Network",
+    )
     requests_per_second: int = setting(
         "Requests a second one API key may make, with bursts of four times as many; over it the answer is 429.",
         2000,
@@ -325,7 +331,33 @@ CHOICES = {
 }
 
 
+FROM_ZERO = frozenset(
+    {
+        "port",
+        "sandbox_phones",
+        "smsgate_ping_seconds",
+        "shutdown_seconds",
+        "failover_seconds",
+        "offline_after_seconds",
+        "writer_window_ms",
+    }
+)
+"""Numbers that may be 0; every other one is above it."""
+
+
+def _check_numbers(config: Config) -> None:
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if not isinstance(value, (int, float)):
+            continue
+        is_above = value >= 0 if item.name in FROM_ZERO else value > 0
+        if not is_above or not math.isfinite(value):
+            least = "0 or more" if item.name in FROM_ZERO else "a number above 0"
+            raise ConfigurationError(f"{variable(item.name)} is {value}: give {least}.")
+
+
 def _check(config: Config) -> None:
+    _check_numbers(config)
     for name, choices in CHOICES.items():
         if getattr(config, name) not in choices:
             raise ConfigurationError(f"{variable(name)} is {getattr(config, name)!r}: use {' or '.join(choices)}.")

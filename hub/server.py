@@ -12,6 +12,7 @@ Why each setting is what it is:
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ from hub.answers_at_once import HttpProtocol
 LONGEST_FRAME_BYTES = 64 * 1024
 UNACKNOWLEDGED_SECONDS = 30
 BACKLOG = 4096
+TICKS_BETWEEN_LOOKS = 50
+"""uvicorn ticks ten times a second; connections that are late are looked for every five seconds."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -43,11 +46,25 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server that tells the application first, so that streams and long polls end before it waits for them."""
+    """uvicorn's server that tells the application first, so that streams and long polls end before it waits for them.
 
-    def __init__(self, config: uvicorn.Config, before_stop: Callable[[], Awaitable[None]]) -> None:
+    It also cuts off requests that take longer than `request_seconds` to arrive.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, before_stop: Callable[[], Awaitable[None]], request_seconds: float
+    ) -> None:
         super().__init__(config)
         self._before_stop = before_stop
+        self.request_seconds = request_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """What uvicorn does ten times a second."""
+        if counter % TICKS_BETWEEN_LOOKS == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in [one for one in self.server_state.connections if isinstance(one, HttpProtocol)]:
+                connection.cut_if_late(now, self.request_seconds)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, end what is open, wait for what is under way."""
@@ -60,6 +77,7 @@ def make_server(
     before_stop: Callable[[], Awaitable[None]],
     *,
     shutdown_seconds: float,
+    request_seconds: float,
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> Server:
@@ -84,4 +102,4 @@ def make_server(
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
-    return Server(config, before_stop)
+    return Server(config, before_stop, request_seconds)

@@ -49,6 +49,16 @@ def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
+def connected(app: Any) -> tuple[HttpProtocol, Wire, ServerState]:
+    """A fresh connection to a server of this application."""
+    state = ServerState()
+    state.default_headers = [DATE]
+    protocol = HttpProtocol(Config(app, log_config=None, access_log=False, ws="none", lifespan="off"), state, {})
+    wire = Wire()
+    protocol.connection_made(wire)
+    return protocol, wire, state
+
+
 async def answered(messages: list[dict[str, Any]], request: bytes = GET, *pieces: bytes) -> Wire:
     """What a connection carries when the application sends these messages."""
 
@@ -56,11 +66,7 @@ async def answered(messages: list[dict[str, Any]], request: bytes = GET, *pieces
         for message in messages:
             await send(message)
 
-    state = ServerState()
-    state.default_headers = [DATE]
-    protocol = HttpProtocol(Config(app, log_config=None, access_log=False, ws="none", lifespan="off"), state, {})
-    wire = Wire()
-    protocol.connection_made(wire)
+    protocol, wire, state = connected(app)
     for piece in (request, *pieces):
         protocol.data_received(piece)
     while state.tasks:
@@ -137,3 +143,83 @@ async def test_a_large_head_and_a_large_body_in_pieces_are_taken() -> None:
     (sent,) = wire.writes
     assert sent.startswith(b"HTTP/1.1 200 ")
     assert not wire.is_closed
+
+
+POST = b"POST /x HTTP/1.1\r\nHost: hub.test\r\nContent-Length: 10\r\n\r\n"
+BODY_SECONDS = 300.0
+
+
+@pytest.mark.parametrize(
+    ("pieces", "in_time", "late", "status"),
+    [
+        ((POST, b"abc"), 299.0, 301.0, b"408 "),
+        ((POST,), 299.0, 301.0, b"408 "),
+        ((POST[:30],), 29.0, 31.0, b"408 "),
+        ((), 29.0, 31.0, None),
+    ],
+    ids=["body", "no-body", "head", "nothing"],
+)
+async def test_a_request_that_does_not_come_to_its_end_is_cut_off(
+    pieces: tuple[bytes, ...], in_time: float, late: float, status: bytes | None
+) -> None:
+    heard: list[str] = []
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        message = {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+        heard.append(message["type"])
+
+    protocol, wire, state = connected(app)
+    for piece in pieces:
+        protocol.data_received(piece)
+    now = protocol.loop.time()
+    protocol.cut_if_late(now + in_time, BODY_SECONDS)
+    assert not wire.writes
+    assert not wire.is_closed
+    protocol.cut_if_late(now + late, BODY_SECONDS)
+    assert wire.is_closed
+    assert [one.split(b" ", 1)[1][:4] for one in wire.writes] == ([status] if status else [])
+    protocol.connection_lost(None)
+    while state.tasks:
+        await asyncio.wait(set(state.tasks))
+        await asyncio.sleep(0)
+    assert heard == (["http.disconnect"] if protocol.cycle else [])
+
+
+async def test_a_whole_request_may_take_as_long_as_its_answer_needs() -> None:
+    go_on = asyncio.Event()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await go_on.wait()
+        await send(start(length(2)))
+        await send(body(b"ok"))
+
+    protocol, wire, state = connected(app)
+    protocol.data_received(POST + b"0123456789")
+    protocol.cut_if_late(protocol.loop.time() + 100_000, BODY_SECONDS)
+    assert not wire.is_closed
+    go_on.set()
+    while state.tasks:
+        await asyncio.wait(set(state.tasks))
+        await asyncio.sleep(0)
+    protocol.cut_if_late(protocol.loop.time() + 100_000, BODY_SECONDS)  # uvicorn's own timer ends an idle connection
+    assert not wire.is_closed
+    protocol._unset_keepalive_if_required()
+
+
+async def test_a_body_that_goes_on_behind_its_answer_is_not_read_for_ever() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(start(length(2), status=401))
+        await send(body(b"no"))
+
+    protocol, wire, state = connected(app)
+    protocol.data_received(POST + b"a")
+    while state.tasks:
+        await asyncio.wait(set(state.tasks))
+        await asyncio.sleep(0)
+    protocol.data_received(b"b")
+    protocol.cut_if_late(protocol.loop.time() + 301, BODY_SECONDS)
+    (sent,) = wire.writes
+    assert sent.startswith(b"HTTP/1.1 401 ")
+    assert wire.is_closed

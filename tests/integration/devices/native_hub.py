@@ -57,7 +57,7 @@ class NativeHub:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await (sockets[scope["path"]] if scope["type"] == "websocket" else starlette)(scope, receive, send)
 
-        self.server = server = make_server(app, self._stop, shutdown_seconds=5)
+        self.server = server = make_server(app, self._stop, shutdown_seconds=5, request_seconds=60)
         listener = listening_socket("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         serving = asyncio.create_task(server.serve(sockets=[listener]))

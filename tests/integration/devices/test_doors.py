@@ -1,5 +1,6 @@
 """The doors without an access token: enrol, token, and the page behind the code; what they answer, and what they never tell."""
 
+import asyncio
 import json
 from collections.abc import MutableMapping
 from typing import Any
@@ -148,3 +149,20 @@ async def test_a_camera_finds_a_page_that_loads_nothing(hub: NativeHub) -> None:
     for loaded in ("<script", "src=", "href=", "url("):
         assert loaded not in answer.text
     assert "Handset Hub" in answer.text
+
+
+async def test_a_body_that_never_ends_is_answered_408_and_phones_stay(hub: NativeHub) -> None:
+    phone = await hub.phone()
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(b"POST /device/v1/token HTTP/1.1\r\nHost: hub\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"  # the door waits for the body now
+    async with phone.online() as wire:
+        hub.server.request_seconds = 0.0
+        await hub.server.on_tick(0)
+        answer = await reader.read()
+        assert answer.startswith(b"\r\nHTTP/1.1 408 ")
+        assert b"did not arrive whole in 0 seconds" in answer
+        await wire.send({"type": "ping", "n": 1})
+        assert (await wire.frame())["type"] == "pong"
+    writer.close()
+    await writer.wait_closed()

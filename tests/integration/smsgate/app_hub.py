@@ -57,7 +57,7 @@ class AppHub:
     async def serving(self) -> AsyncIterator[AppHub]:
         """Listen until the block ends."""
         app = Starlette(routes=list(PHONE_TRANSPORT.routes(self.services)))
-        server = make_server(app, self._stop, shutdown_seconds=5)
+        server = make_server(app, self._stop, shutdown_seconds=5, request_seconds=60)
         listener = listening_socket("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         tasks = [asyncio.create_task(server.serve(sockets=[listener])), asyncio.create_task(self.dispatcher.run())]
