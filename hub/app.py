@@ -12,13 +12,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub import dashboard, health, operations
+from hub import dashboard, health
 from hub.accounts.credentials import Credentials
 from hub.accounts.front_desk import FrontDesk
 from hub.accounts.login_desk import LoginDesk
 from hub.accounts.secretbox import open_key_file
 from hub.accounts.signed_in import SignedIn
-from hub.admin import AdminSocket
 from hub.clock import SystemClock
 from hub.config import Config
 from hub.core.effects import ClosePhone, CredentialsChanged, LiveHint, Publish, ToPhone
@@ -35,6 +34,8 @@ from hub.media.links import MediaLinks
 from hub.messages.loops import message_loops
 from hub.messages.replies import Replies
 from hub.metrics import EVENT_COUNTERS
+from hub.operations.admin_socket import AdminSocket
+from hub.operations.commands import COMMANDS
 from hub.phones.sessions import Sessions
 from hub.registry import dialects, phone_transports, refuse_double_claims
 from hub.sandbox import SandboxPhones
@@ -145,7 +146,7 @@ class Hub:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self._admin = AdminSocket(services, operations.COMMANDS)
+        self._admin = AdminSocket(services, COMMANDS)
         self._dialects = dialects()
         self._transports = phone_transports()
         self._sockets: Mapping[str, ASGIApp] = {

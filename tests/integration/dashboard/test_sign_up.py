@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hub.accounts.user_links import link_hash
 from hub.core.errors import Code
 from hub.core.ids import IdSource
-from hub.operations import COMMANDS
+from hub.operations.commands import COMMANDS
 from hub.storage.database import Database
 from hub.storage.schema.accounts import Account
 from hub.storage.schema.users import SignUp, User

@@ -5,11 +5,11 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from hub import people
 from hub.accounts.roles import Role
 from hub.accounts.scopes import Scope
 from hub.core.errors import Code, HubError
 from hub.core.ids import render
+from hub.operations import people
 from tests.integration.api.hub_api import problem
 from tests.integration.dashboard.desk import PASSWORD, Desk
 from tests.integration.messages.world import ACCOUNT, STRANGER

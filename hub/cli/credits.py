@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.asking import AsJson, InAccount, ask, show
+from hub.cli.asking import AsJson, InAccount, ask, show
 
 app = typer.Typer(
     help="Credits: an account pays for its texts from a balance. Off until a price is set.", no_args_is_help=True

@@ -1,7 +1,4 @@
-"""The operator's commands about gateways: `hub gateway create`, `list`, `token`, `delete`, and `route`, `routes`, `unroute`.
-
-As in `hub.operations`, each is `async (services, **arguments) -> JSON object`.
-"""
+"""The operator's commands about gateways: `hub gateway create`, `list`, `token`, `delete`, and `route`, `routes`, `unroute`."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from hub.core.errors import Code, HubError, invalid
 from hub.core.ids import BadId, parse, render
 from hub.gateways.desk import Gateway, MadeGateway, NewGateway
 from hub.gateways.rules import DropRule, PutRule, Rule, drop_rules, opened, put_rules
-from hub.people import account_of
+from hub.operations.accounts import account_of
 from hub.services import Services
 from hub.storage.gateways import list_gateways
 from hub.storage.inbound_rules import list_rules

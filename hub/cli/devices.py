@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hub.asking import AsJson, InAccount, ask, show
+from hub.cli.asking import AsJson, InAccount, ask, show
 
 app = typer.Typer(help="Phones with the sms-gate.app app.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.asking import AsJson, InAccount, ask, show
+from hub.cli.asking import AsJson, InAccount, ask, show
 
 app = typer.Typer(help="Where a number's inbound texts go, by webhook or by mail.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hub.accounts.roles import MEANING, Role
-from hub.asking import AsJson, InAccount, ask, show
+from hub.cli.asking import AsJson, InAccount, ask, show
 
 app = typer.Typer(help="People who use the dashboard.", no_args_is_help=True)
 

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from hub.demo_shop import EVERY_SECONDS, WayIn, furnish, later_texts, make_person, text_in
+from hub.demo.shop import EVERY_SECONDS, WayIn, furnish, later_texts, make_person, text_in
 
 HOME = Path(".demo")
 PATIENCE_SECONDS = 45.0

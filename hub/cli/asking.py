@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hub import operations
-from hub.admin import ask_running_hub, run_command
 from hub.config import Config, read_config
+from hub.operations.admin_socket import ask_running_hub, run_command
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 InAccount = Annotated[
@@ -30,10 +29,11 @@ def ask(command: str, /, **arguments: Any) -> Mapping[str, Any]:
 async def _do_here(config: Config, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     from hub.app import open_services
     from hub.clock import SystemClock
+    from hub.operations.commands import COMMANDS
 
     services = open_services(config, SystemClock())
     try:
-        return await run_command(services, operations.COMMANDS, name, arguments)
+        return await run_command(services, COMMANDS, name, arguments)
     finally:
         services.db.close()
 

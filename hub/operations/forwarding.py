@@ -1,7 +1,4 @@
-"""The operator's commands about forwarding: `hub forward webhook`, `mail`, `show`, `stop`.
-
-As in `hub.operations`, each is `async (services, **arguments) -> JSON object`.
-"""
+"""The operator's commands about forwarding: `hub forward webhook`, `mail`, `show`, `stop`."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from msgspec import UNSET
 from hub.core.address import BadAddress, parse_recipient
 from hub.core.errors import Code, HubError
 from hub.core.ids import render
-from hub.people import account_of
+from hub.operations.accounts import account_of
 from hub.services import Services
 from hub.storage.lines import lines_numbered
 from hub.webhooks.forwarding import Forwarding, Forwardings, Wish

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.asking import AsJson, InAccount, ask, show
+from hub.cli.asking import AsJson, InAccount, ask, show
 from hub.webhooks.signing import DEFAULT_GRACE_SECONDS
 
 app = typer.Typer(help="Account SIDs and tokens in Twilio's shape, for PBXs and programs.", no_args_is_help=True)

@@ -1,6 +1,6 @@
 """The operator's commands about credits: `hub credits price`, `off`, `add`, `show`.
 
-As in `hub.operations`, each is `async (services, **arguments) -> JSON object`. Customers cannot change any of it: no API writes here.
+Customers cannot change any of it: no API writes here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hub.accounts.credits import SetPrice, TopUp, amount_of, micros_of, set_pric
 from hub.core.clock import rfc3339
 from hub.core.errors import Code, HubError
 from hub.core.ids import render
-from hub.people import account_of
+from hub.operations.accounts import account_of
 from hub.services import Services
 from hub.storage.accounts import AccountRow
 from hub.storage.credits import CreditRow, entries_of, find_credits

@@ -1,14 +1,10 @@
-"""The operator's commands about people: `hub user add`, `list`, `reset`, `disable`, `enable`, and the link that sets a new hub up.
-
-As in `hub.operations`, each is `async (services, **arguments) -> JSON object`.
-"""
+"""The operator's commands about people: `hub user …`, and the link that sets a new hub up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from hub.accounts.account import CreateAccount, create_accounts
 from hub.accounts.roles import Role
 from hub.accounts.scopes import ALL_SCOPES
 from hub.accounts.sign_ups import confirm_address, token_of
@@ -25,33 +21,12 @@ from hub.accounts.users import CreateUser, UpdateUser, create_users, update_user
 from hub.core.clock import rfc3339
 from hub.core.errors import Code, HubError, invalid
 from hub.core.ids import render
+from hub.operations.accounts import DEFAULT_ACCOUNT, account_of, make_account
 from hub.services import Services
-from hub.storage.accounts import AccountRow, list_accounts
+from hub.storage.accounts import list_accounts
 from hub.storage.users import UserRow, find_user_by_username, is_anybody_there, list_sign_ups, list_users
 
-DEFAULT_ACCOUNT = "main"
-"""The account a first start makes, so that a hub for one needs no ceremony."""
 MOST_LISTED = 1000
-
-
-async def account_of(services: Services, named: str | None) -> AccountRow:
-    """The account that is meant: by id or name, or the only one there is."""
-    accounts = await services.db.read(list_accounts)
-    if named is None and len(accounts) == 1:
-        return accounts[0]
-    if named is None and not accounts:
-        return await make_account(services, DEFAULT_ACCOUNT)
-    found = [account for account in accounts if named in (account.name, render("account", account.id))]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(account.name for account in accounts)
-    raise HubError(Code.NOT_FOUND, f"Say which account with --account: there is {names}.")
-
-
-async def make_account(services: Services, name: str) -> AccountRow:
-    """Make an account; its name is not taken."""
-    command = CreateAccount(id=services.ids.next(services.clock.now()), name=name)
-    return await services.db.writer.submit(create_accounts, command, *command.keys())
 
 
 async def setup_link(services: Services) -> str | None:

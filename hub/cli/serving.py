@@ -1,0 +1,75 @@
+"""`hub serve`: from settings to a hub that listens, and what a person reads meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import uvloop
+
+from hub.app import Hub, open_services
+from hub.clock import SystemClock
+from hub.config import Config, ConfigurationError
+from hub.log import configure_logs
+from hub.operations.accounts import account_list, account_of
+from hub.operations.people import setup_link
+from hub.server import listening_socket, make_server
+from hub.tls import TlsFiles, self_signed
+
+COLLECT_EVERY = 20_000
+"""New objects that can be in cycles between two looks of the collector; Python's own default is 700."""
+
+
+def run(config: Config) -> None:
+    """Serve until told to stop, on uvloop: the loop the hub is measured and tested with."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    clock = SystemClock(float(os.environ.get("HUB_TEST_CLOCK_FACTOR", "1")))
+    configure_logs(config.log_level, config.log_format, clock.now)
+    try:
+        listener = listening_socket(config.host, config.port)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {config.host}:{config.port}: {error.strerror}.") from None
+    config = replace(config, port=listener.getsockname()[1])
+    files: TlsFiles | None = None
+    if config.tls == "auto":
+        files = self_signed(config.data_dir, config.base_url, datetime.now(UTC))
+    elif config.tls_certificate and config.tls_key:
+        files = TlsFiles(config.tls_certificate, config.tls_key, None)
+    services = open_services(config, clock, tls_pin=files.pin if files else None)
+    if not (await account_list(services))["accounts"]:
+        await account_of(services, None)
+    setup = await setup_link(services)
+    hub = Hub(services)
+    server = make_server(
+        hub,
+        hub.before_stop,
+        shutdown_seconds=config.shutdown_seconds,
+        request_seconds=config.request_seconds,
+        certificate=files.certificate if files else None,
+        key=files.key if files else None,
+    )
+    print(
+        f"Handset Hub listens on {config.listen_url}   data: {config.data_dir.resolve()}   Ctrl-C stops it", flush=True
+    )
+    if setup is not None:
+        print(f"Nobody can sign in yet. Open this once, to make the first user: {setup}", flush=True)
+    collect_rarely()
+    await server.serve(sockets=[listener])
+
+
+def collect_rarely() -> None:
+    """Tune Python's cycle collector to a server whose garbage is nearly all freed by reference counts.
+
+    With the defaults the collector looks at the objects of requests in flight hundreds of times a second: a tenth of the cost
+    of an accepted text. What start-up made lives as long as the process and need not be looked at again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, 20, 20)
