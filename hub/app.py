@@ -31,6 +31,7 @@ from hub.http import problem_response
 from hub.live import Hint, Live
 from hub.log import get_logger
 from hub.media.links import MediaLinks
+from hub.messages.carried_loop import CarriedMedia
 from hub.messages.loops import message_loops
 from hub.messages.replies import Replies
 from hub.metrics import EVENT_COUNTERS
@@ -186,6 +187,7 @@ class Hub:
             *storage_loops(services),
             *webhook_loops(services, Replies(services)),
             *message_loops(services),
+            CarriedMedia(services),
             services.credentials,
             SandboxPhones(services),
             services.signed_in,

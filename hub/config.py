@@ -134,6 +134,12 @@ class Config:
     )
     media_max_bytes: int = setting("Largest attachment.", 5 << 20, group="Media")
     media_max_message_bytes: int = setting("All attachments of one message together.", 10 << 20, group="Media")
+    carrier_login_hosts: str = setting(
+        "Hosts of carriers that want the gateway's SID and token before they hand over what is attached to a text they posted, "
+        "as a comma-separated list. The hosts of the gateway's own URLs are asked with them anyway, no others are (docs/media.md).",
+        "api.twilio.com",
+        group="Media",
+    )
     media_link_hours: int = setting(
         "How long a signed link to an attachment works, counted from when a webhook was made, or the link asked for.",
         168,

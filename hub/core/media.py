@@ -76,6 +76,9 @@ SHOWN_INLINE = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 MOST_MEDIA = 10
 """Of one message: https://www.twilio.com/docs/messaging/api/message-resource (`MediaUrl`)."""
 LONGEST_NAME = 100
+WAITING, NOT_FETCHED = "waiting", "not_fetched"
+UNTOLD_TYPE = "application/octet-stream"
+"""Of what nobody said what it is."""
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -135,9 +138,13 @@ WHY_NOT: Mapping[str, str] = MappingProxyType(
         "size": "It is larger than this hub keeps.",
         "missing": "The phone has not handed it over.",
         "deleted": "It was deleted.",
+        WAITING: "It is being fetched from the carrier.",
+        NOT_FETCHED: "The carrier did not hand it over. What happened to the message says why.",
     }
 )
 """Why the content of an attachment is not here."""
+PHONES_WHY = frozenset({"type", "size", "missing"})
+"""Those of them that a phone may say."""
 
 
 def declared_type(text: str | None) -> str:
@@ -170,6 +177,12 @@ def shown_name(name: str | None) -> str | None:
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     clean = "".join(one for one in last if one.isprintable()).strip().strip(".")
     return clean[:LONGEST_NAME] or None
+
+
+def name_of(url: str) -> str | None:
+    """A file's name by the last word of an address's path, where that looks like one."""
+    last = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+    return shown_name(last) if "." in last and "%" not in last else None
 
 
 def _is_text(content: bytes) -> bool:

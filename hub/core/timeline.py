@@ -65,6 +65,10 @@ class Kind(StrEnum):
     """message: the id of the new message"""
     RECEIVED = "received"
     """device?, line?, segments?, carrier?: who posted it to the hub, provider_id?: the carrier's own id of it"""
+    MEDIA_MISSING = "media_missing"
+    """numbers (1-based, in words), sentence, next_at?: what a carrier attached could not be fetched (now, or at all)"""
+    MEDIA_FETCHED = "media_fetched"
+    """here, of: how many of its attachments are here, now that no more are fetched"""
     REPORTED = "reported"
     """carrier, told: a carrier's word on a text that changed nothing"""
     HELD = "held"
@@ -241,6 +245,17 @@ def _received(facts: Facts) -> str:
     return f"Received{by}{via}{posted}."
 
 
+def _media_missing(facts: Facts) -> str:
+    now = f"It is tried again at {facts['next_at']}." if facts.get("next_at") else "It is not tried again."
+    return f"Attachment {facts.get('numbers') or ''} is not here. {facts.get('sentence') or ''} {now}".replace(
+        "  ", " "
+    )
+
+
+def _media_fetched(facts: Facts) -> str:
+    return f"{facts.get('here', 0)} of {_count(facts.get('of', 0), 'attachment')} fetched from the carrier."
+
+
 _ACTORS = {
     "api": "the API",
     "operator": "an operator",
@@ -297,6 +312,8 @@ _SENTENCES: Mapping[Kind, Callable[[Facts], str]] = MappingProxyType(
         Kind.REPLAYED: lambda facts: f"{_by(facts)} put it back into the queue. Its tries are counted anew.",
         Kind.RESENT: lambda facts: f"Sent again as {facts.get('message') or 'a new text'}.",
         Kind.RECEIVED: _received,
+        Kind.MEDIA_MISSING: _media_missing,
+        Kind.MEDIA_FETCHED: _media_fetched,
         Kind.REPORTED: lambda facts: (
             f"{facts.get('carrier') or 'The carrier'} says: {facts.get('told') or 'nothing new'}."
         ),

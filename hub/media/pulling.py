@@ -12,20 +12,18 @@ from collections.abc import Sequence
 from hub.config import Config
 from hub.core.commands import SentMedium
 from hub.core.errors import Code, FieldError, HubError
-from hub.core.media import shown_name
+from hub.core.media import name_of
+from hub.media.fetching import Fetched, NotFetched, fetch
 from hub.media.keeping import keep
 from hub.storage.database import Database
-from hub.webhooks.dial import Dialler, target_of
-from hub.webhooks.http1 import Connection
+from hub.webhooks.dial import Dialler
 from hub.webhooks.targets import check_url
-from hub.webhooks.trip import Trip
 
 ALL_SECONDS = 15.0
 """For all attachments of a message together."""
 AT_ONCE = 16
 """Bodies held in memory at a time; other requests wait."""
 _ROOM = asyncio.Semaphore(AT_ONCE)
-_ASK = b"user-agent: handset-hub\r\naccept: */*\r\naccept-encoding: identity\r\nconnection: close\r\n"
 
 
 async def pull(
@@ -44,7 +42,7 @@ async def pull(
             for place, url in enumerate(urls):
                 type_, content = await _fetch(dialler, url, _field(place), config.media_max_bytes)
                 one = await keep(db, config, account_id, type_, content)
-                kept.append(SentMedium(one.sha256, one.type, one.size_bytes, _name_of(url)))
+                kept.append(SentMedium(one.sha256, one.type, one.size_bytes, name_of(url)))
                 if sum(medium.size_bytes for medium in kept) > config.media_max_message_bytes:
                     raise HubError(
                         Code.BODY_TOO_LARGE,
@@ -55,43 +53,17 @@ async def pull(
     return tuple(kept)
 
 
-async def _fetch(dialler: Dialler, url: str, field: str, most: int) -> tuple[str | None, bytes]:
-    """Declared type and bytes."""
+async def _fetch(dialler: Dialler, url: str, field: str, most: int) -> Fetched:
     try:
-        target = target_of(url, dialler.has_proxy)
-        connection = await dialler.dial(target, Trip(), read_bytes=most + 1)
-        try:
-            proxy = dialler.proxy_header().encode() if dialler.has_proxy and not target.is_tls else b""
-            await connection.send(b"GET" + target.head + _ASK + proxy + b"\r\n")
-            return _whole(connection, field, most)
-        finally:
-            connection.close()
-    except TimeoutError:
-        raise
-    except (OSError, ValueError) as error:
-        raise _failed(field, "The address cannot be reached, or what answers there is not HTTP.") from error
-
-
-def _whole(connection: Connection, field: str, most: int) -> tuple[str | None, bytes]:
-    exchange = connection.exchange
-    if exchange.status != 200:
-        raise _failed(field, f"The address answers {exchange.status} instead of 200; redirects are not followed.")
-    if len(exchange.body) > most:
-        raise HubError(Code.BODY_TOO_LARGE, f"An attachment may have {most} bytes at most.")
-    if not connection.is_complete or not exchange.body:
-        raise _failed(field, "The answer is empty, or it ended before its end.")
-    declared = [value for name, value in exchange.headers if name.lower() == b"content-type"]
-    return (declared[0].decode("latin-1") if declared else None), exchange.body
+        return await fetch(dialler, url, most)
+    except NotFetched as error:
+        if error.is_too_large:
+            raise HubError(Code.BODY_TOO_LARGE, error.sentence) from error
+        raise _failed(field, error.sentence) from error
 
 
 def _field(place: int) -> str:
     return f"media[{place}]"
-
-
-def _name_of(url: str) -> str | None:
-    """The last word of the path, where it looks like a file's."""
-    last = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
-    return shown_name(last) if "." in last and "%" not in last else None
 
 
 def _failed(field: str, sentence: str) -> HubError:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from device_protocol.payloads import MediaRef, MmsReceived
 from hub.core.events import MediaData
 from hub.core.ids import render
-from hub.core.media import WHY_NOT, agreed_type, declared_type, shown_name
+from hub.core.media import PHONES_WHY, WHY_NOT, agreed_type, declared_type, shown_name
 from hub.core.text import sanitise
 from hub.storage.media import ContentRow, MediaRow, contents_of, insert_media
 from hub.storage.messages import MessageRow
@@ -56,7 +56,8 @@ class Attachments:
         agreed = None if content is None else agreed_type(declared, content.type)
         why = "type" if content is not None and agreed is None else None
         if ref.sha256 is None:
-            why = ref.why if ref.why in WHY_NOT else "missing"
+            allowed = WHY_NOT if row.device_id is None else PHONES_WHY
+            why = ref.why if ref.why in allowed else "missing"
         made = MediaRow(
             id=tx.new_id(),
             account_id=row.account_id,

@@ -5,29 +5,42 @@
 2. It belongs to the account's line with its number. Where there is none, one is made: a line without a phone, which takes in
    texts and sends none. When a SIM with that number turns up in a phone, the line and its threads are that SIM's from then on.
 3. From there on it is a text like any other: its thread, its event, its webhooks, and what it says about being texted again.
+4. With attachments it is an MMS. It stands in its thread at once; they are fetched after the carrier was answered, and its event
+   waits for them a while (`hub.messages.carried_media`).
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
-from device_protocol.payloads import SmsReceived
+from device_protocol.payloads import MediaRef, MmsReceived, SmsReceived
 from hub.accounts.settings import AccountSettings
 from hub.core.address import AddressKind, BadAddress, parse_recipient
 from hub.core.clock import UtcMs, rfc3339
 from hub.core.effects import Effect, LiveHint
 from hub.core.encoding import measure
+from hub.core.media import UNTOLD_TYPE, WAITING, name_of
 from hub.core.text import sanitise
 from hub.messages.lines import read_account_settings
 from hub.messages.receive import Incoming, receive
 from hub.storage import lines as stored
 from hub.storage.carried import CarrierKey, Claim, claim
 from hub.storage.lines import LineRecord
+from hub.storage.media_pulls import PullRow, insert_pulls
 from hub.storage.transaction import Done, Tx
 
 MOST_WITHOUT_PHONE = 1000
 """Lines without a phone that an account is given by itself; a text for one number more is stored without a thread."""
 LONGEST_NUMBER = 64
+TELL_SECONDS = 60.0
+"""How long the event of an MMS waits for what is attached to it."""
+
+
+class CarriedMedium(msgspec.Struct, frozen=True):
+    """One attachment, as a carrier names it."""
+
+    url: str
+    type: str | None = None
 
 
 class CarrierText(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +62,9 @@ class CarrierText(msgspec.Struct, frozen=True, kw_only=True):
     at: UtcMs
     """When the carrier got it."""
     raw: str | None = None
+    media: tuple[CarriedMedium, ...] = ()
+    gateway_id: str = ""
+    """Whose login opens the attachments, where they need one."""
 
     def keys(self) -> tuple[str, ...]:
         """What orders this command."""
@@ -86,6 +102,7 @@ def _store(tx: Tx, fresh: Sequence[tuple[CarrierText, str]]) -> tuple[Effect, ..
         for (command, message_id), number in zip(fresh, numbers, strict=True)
     ]
     received = receive(tx, incoming)
+    insert_pulls(tx.conn, [_pull(tx, command, message_id) for command, message_id in fresh if command.media])
     return *(LiveHint(line.account_id, "line", line.id) for line in made), *received[0].effects
 
 
@@ -143,20 +160,19 @@ def _new_lines(
     ]
 
 
+def _pull(tx: Tx, command: CarrierText, message_id: str) -> PullRow:
+    urls = msgspec.json.encode([one.url for one in command.media]).decode()
+    tell_at = tx.now + round(TELL_SECONDS * 1000)
+    return PullRow(message_id, command.account_id, command.gateway_id, command.number, urls, 0, tx.now, tell_at, None)
+
+
 def _incoming(command: CarrierText, message_id: str, line_id: str | None) -> Incoming:
-    text = sanitise(command.text)
     return Incoming(
         account_id=command.account_id,
         device_id=None,
         event_uuid=None,
         at=command.at,
-        payload=SmsReceived(
-            sender=sanitise(command.sender),
-            received_at=rfc3339(command.at),
-            subscription_id=0,
-            text=text,
-            segments=measure(text).segments,
-        ),
+        payload=_mms(command) if command.media else _sms(command),
         raw=None if command.raw is None else sanitise(command.raw),
         line_id=line_id,
         number=command.number,
@@ -164,4 +180,29 @@ def _incoming(command: CarrierText, message_id: str, line_id: str | None) -> Inc
         door=command.door,
         carrier=command.carrier,
         provider_id=command.provider_id,
+        is_told_later=bool(command.media),
+    )
+
+
+def _sms(command: CarrierText) -> SmsReceived:
+    text = sanitise(command.text)
+    return SmsReceived(
+        sender=sanitise(command.sender),
+        received_at=rfc3339(command.at),
+        subscription_id=0,
+        text=text,
+        segments=measure(text).segments,
+    )
+
+
+def _mms(command: CarrierText) -> MmsReceived:
+    return MmsReceived(
+        sender=sanitise(command.sender),
+        received_at=rfc3339(command.at),
+        subscription_id=0,
+        text=sanitise(command.text),
+        media=tuple(
+            MediaRef(content_type=sanitise(one.type or UNTOLD_TYPE), name=name_of(one.url), why=WAITING)
+            for one in command.media
+        ),
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from device_protocol.payloads import CallMissed, MmsReceived, SmsReceived
 from device_protocol.wire_types import read_utc
@@ -60,6 +61,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """Who posted it, in words."""
     provider_id: str | None = None
     """The carrier's own id of it."""
+    is_told_later: bool = False
+    """Its event is published by whoever fetches what is attached to it."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -90,11 +93,12 @@ def receive(tx: Tx, given: Sequence[Incoming]) -> list[Received]:
     contents.store(tx)
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
     insert_hops(tx.conn, [arrival.hop for arrival in arrivals])
-    published = publish(tx, [arrival.event for arrival in arrivals])
+    told = [arrival.event for arrival, one in zip(arrivals, given, strict=True) if not one.is_told_later]
+    published = publish(tx, told)
     hints = [LiveHint(row.account_id, "conversation", row.conversation_id) for row in rows if row.conversation_id]
     asked = hear(tx, [Heard(row.account_id, row.peer, row.text, row.created_at) for row in rows if row.kind == "sms"])
     results = [Received(row.id, row.conversation_id) for row in rows]
-    results[0] = msgspec.structs.replace(results[0], effects=(*published, *hints, *asked))
+    results[0] = replace(results[0], effects=(*published, *hints, *asked))
     return results
 
 
@@ -238,20 +242,9 @@ def _data(row: MessageRow, one: Incoming, line: LineRow | None, media: tuple[Med
                 network_at=None if row.sent_at is None else rfc3339(row.sent_at),
             )
         case MmsReceived(subject=subject, text=text, size_bytes=size):
-            return EventType.MMS_RECEIVED, MmsData(
-                id=ids[0],
-                from_=row.peer,
-                to=number,
-                subject=sanitise(subject) if subject else None,
-                text=sanitise(text or ""),
-                size_bytes=size,
-                media=media,
-                line_id=ids[1],
-                device_id=ids[2],
-                slot=slot,
-                conversation_id=thread,
-                received_at=at,
-            )
+            data = mms_data(row, line, one.number, media, slot=slot)
+            told = sanitise(subject) if subject else None
+            return EventType.MMS_RECEIVED, replace(data, subject=told, text=sanitise(text or ""), size_bytes=size)
         case CallMissed():
             return EventType.CALL_MISSED, MissedCallData(
                 id=ids[0],
@@ -263,3 +256,23 @@ def _data(row: MessageRow, one: Incoming, line: LineRow | None, media: tuple[Med
                 conversation_id=thread,
                 called_at=at,
             )
+
+
+def mms_data(
+    row: MessageRow, line: LineRow | None, number: str | None, media: tuple[MediaData, ...], *, slot: int | None = None
+) -> MmsData:
+    """What is told of an MMS by what is stored of it. `number` is ours, for one that no line has."""
+    return MmsData(
+        id=render("message", row.id),
+        from_=row.peer,
+        to=line.number if line else number,
+        subject=None,
+        text=row.text,
+        size_bytes=None,
+        media=media,
+        line_id=rendered("line", row.line_id),
+        device_id=rendered("device", row.device_id),
+        slot=slot,
+        conversation_id=rendered("conversation", row.conversation_id),
+        received_at=rfc3339(row.received_at or row.created_at),
+    )

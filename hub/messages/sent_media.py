@@ -80,19 +80,17 @@ def media_for_phones(conn: Connection, rows: Iterable[MessageRow]) -> dict[str, 
 
 def media_for_events(conn: Connection, rows: Iterable[MessageRow]) -> dict[str, tuple[MediaData, ...]]:
     """By message: what its event tells of its attachments."""
-    return {
-        message_id: tuple(
-            MediaData(
-                id=render("media", one.id),
-                content_type=one.type,
-                name=one.name,
-                size_bytes=one.size_bytes,
-                why=one.why,
-            )
-            for one in media
+    return {message_id: told_of(media) for message_id, media in _media_of(conn, rows).items()}
+
+
+def told_of(media: Iterable[Medium]) -> tuple[MediaData, ...]:
+    """Attachments as an event tells them."""
+    return tuple(
+        MediaData(
+            id=render("media", one.id), content_type=one.type, name=one.name, size_bytes=one.size_bytes, why=one.why
         )
-        for message_id, media in _media_of(conn, rows).items()
-    }
+        for one in media
+    )
 
 
 def media_to_repeat(conn: Connection, row: MessageRow) -> tuple[SentMedium, ...] | None:

@@ -170,6 +170,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             before=("delete from media_piece where account_id = :account_id and sha256 = :sha256",),
         ),
         "media_piece": EndedElsewhere("with its `media_content`"),
+        "media_pull": EndedElsewhere("when what a carrier attached is here, or given up after six hours"),
         "media_upload": Sweep(
             "What programs uploaded to attach: what was sent has rows of its own",
             _days(1),

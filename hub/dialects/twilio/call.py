@@ -40,9 +40,12 @@ class Form:
 
     def every(self, name: str) -> list[str]:
         """All values of a field, also as `name0`, `name1` …, without the empty ones."""
-        return [
-            value for key, value in self.pairs if value and (key[:1].upper() + key[1:]).rstrip("0123456789") == name
-        ]
+        return [value for _, value in self.numbered(name)]
+
+    def numbered(self, name: str) -> list[tuple[str, str]]:
+        """The same, each with its number as it was written, empty without one."""
+        keyed = ((key[:1].upper() + key[1:], value) for key, value in self.pairs if value)
+        return [(key[len(name) :], value) for key, value in keyed if key.rstrip("0123456789") == name]
 
 
 class Call(msgspec.Struct, frozen=True):

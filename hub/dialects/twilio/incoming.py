@@ -38,7 +38,7 @@ from hub.dialects.twilio.words import LONGEST_BODY, REASONS, message_id_of
 from hub.gateways.desk import FORMAT, Gateway
 from hub.http import read_body
 from hub.log import get_logger
-from hub.messages.carried import CarrierText, take_carried
+from hub.messages.carried import CarriedMedium, CarrierText, take_carried
 from hub.messages.carrier_status import CarrierStatus, apply_statuses
 from hub.messages.search import find_message
 from hub.metrics import CARRIER_POSTS
@@ -50,6 +50,7 @@ EMPTY_RESPONSE = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 OLDEST_MS = 5 * 60_000
 """How far a JSON post's own time may lie from the hub's."""
 MOST_MEDIA = 10
+LONGEST_TYPE = 100
 SIGNATURE = "x-twilio-signature"
 _SID = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _CODE = re.compile(r"[0-9]{1,6}", re.ASCII)
@@ -200,7 +201,7 @@ async def _take_text(post: Post) -> str:
         raise ApiError(errors.FROM_MISSING, 400, "A 'From' is required: who sent the text.")
     if number is None:
         raise ApiError(errors.TO_MISSING, 400, "A 'To' is required: the number the text was sent to.")
-    text = _text(form)
+    text, media = _text(form), _media(form)
     if await _is_our_own(post, sid):
         return "repeated"  # the hub told it: a gateway's own URL stands in a gateway
     command = CarrierText(
@@ -212,6 +213,8 @@ async def _take_text(post: Post) -> str:
         sender=sender,
         number=await _number(post, number),
         text=text,
+        media=media,
+        gateway_id=gateway.id,
         at=services.clock.now(),
         raw=post.raw,
     )
@@ -228,10 +231,15 @@ async def _number(post: Post, text: str) -> str:
 
 
 def _text(form: Form) -> str:
-    """The words, with the addresses of what came with them below."""
-    body, media = form.get("Body") or "", form.every("MediaUrl")
+    body = form.get("Body") or ""
     if len(body) > LONGEST_BODY:
         raise ApiError(errors.BODY_TOO_LONG, 400, f"The Body has {len(body)} characters; {LONGEST_BODY} are the most.")
+    return body
+
+
+def _media(form: Form) -> tuple[CarriedMedium, ...]:
+    """What came with the words, by the addresses it is fetched from afterwards."""
+    media = form.every("MediaUrl")
     if len(media) > MOST_MEDIA:
         raise ApiError(errors.TOO_MANY_MEDIA, 400, f"There are {len(media)} MediaUrls; {MOST_MEDIA} are the most.")
     for url in media:
@@ -240,7 +248,10 @@ def _text(form: Form) -> str:
     given = form.get("NumMedia") or "0"
     if not _CODE.fullmatch(given) or (int(given) and int(given) != len(media)):
         raise ApiError(errors.INVALID, 400, f"NumMedia is {given[:10]!r}, and {len(media)} MediaUrls are there.")
-    return "\n".join(filter(None, (body, *media)))
+    types = dict(form.numbered("MediaContentType"))
+    return tuple(
+        CarriedMedium(url, types.get(number, "")[:LONGEST_TYPE] or None) for number, url in form.numbered("MediaUrl")
+    )
 
 
 def _is_web_address(url: str) -> bool:

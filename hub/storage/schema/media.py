@@ -76,3 +76,33 @@ class MediaUpload(SQLModel, table=True):
     name: str | None = Field(default=None, sa_type=CleanText)
     size_bytes: int = Field(sa_type=Int64)
     created_at: int = Field(sa_type=UtcMillis)
+
+
+class MediaPull(SQLModel, table=True):
+    """A received message whose attachments are to be fetched from where its carrier says they are."""
+
+    __tablename__ = "media_pull"
+    __table_args__ = (
+        Index("media_pull_due", "next_at"),
+        Index(
+            "media_pull_untold",
+            "tell_at",
+            sqlite_where=text("tell_at is not null"),
+            postgresql_where=text("tell_at is not null"),
+        ),
+    )
+
+    message_id: str = Field(primary_key=True, sa_type=CleanText)
+    account_id: str = Field(sa_type=CleanText)
+    gateway_id: str = Field(sa_type=CleanText)
+    number: str = Field(sa_type=CleanText)
+    """Ours, as the carrier wrote it."""
+    urls: str = Field(sa_type=CleanText)
+    """JSON: the address of each attachment, by position."""
+    tries: int = Field(default=0, sa_type=Int64)
+    next_at: int = Field(sa_type=UtcMillis)
+    """When to try next; while somebody tries, when another may."""
+    tell_at: int | None = Field(default=None, sa_type=UtcMillis)
+    """When customers are told at the latest; none once they were."""
+    node: str | None = Field(default=None, sa_type=CleanText)
+    """The hub process that tries."""

@@ -23,6 +23,7 @@ from hub.dialects.twilio import DIALECT
 from hub.dialects.twilio.words import message_sid
 from hub.metrics import CARRIER_POSTS
 from hub.storage.schema.devices import Line
+from hub.storage.schema.media import MediaPull
 from hub.storage.schema.messages import Message
 from tests.integration.api.hub_api import Api, make_services
 from tests.integration.messages.world import STRANGER
@@ -143,7 +144,7 @@ async def test_what_the_hub_told_itself_is_not_told_again(carrier: Carrier) -> N
     assert len(carrier.stored()) == 1
 
 
-async def test_T21_media_are_named_below_the_text(carrier: Carrier) -> None:
+async def test_T21_media_make_it_an_mms_and_are_to_be_fetched(carrier: Carrier) -> None:
     media = {
         "NumMedia": "2",
         "MediaUrl0": "https://carrier.example/a.png",
@@ -151,7 +152,11 @@ async def test_T21_media_are_named_below_the_text(carrier: Carrier) -> None:
     }
     taken(await carrier.post(TEXTS, {**TEXT, **media}))
     (row,) = carrier.stored()
-    assert row["text"] == f"{TEXT['Body']}\nhttps://carrier.example/a.png\nhttps://carrier.example/b.pdf"
+    assert (row["kind"], row["text"]) == ("mms", TEXT["Body"])
+    (pull,) = carrier.api.world.rows(MediaPull)
+    assert json.loads(pull["urls"]) == [media["MediaUrl0"], media["MediaUrl1"]]
+    shown = await carrier.api.get(f"/v1/messages/{render('message', row['id'])}")
+    assert [(one["name"], one["why"]) for one in shown["media"]] == [("a.png", "waiting"), ("b.pdf", "waiting")]
 
 
 async def test_a_text_that_says_stop_ends_what_is_sent_to_its_sender(carrier: Carrier) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -73,3 +76,30 @@ class Customer:
         assert answer.status_code == 200, answer.text
         items: list[dict[str, Any]] = answer.json()["items"]
         return items
+
+
+@asynccontextmanager
+async def web(answers: dict[str, bytes], asked: list[bytes]) -> AsyncIterator[Callable[[str], str]]:
+    """A web server with these raw answers by path; one without an answer stays silent."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head)
+        if (answer := answers.get(head.split(b" ")[1].decode())) is not None:
+            writer.write(answer)
+            writer.close()
+        else:
+            await reader.read()
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield lambda path: f"http://127.0.0.1:{port}{path}"
+    finally:
+        server.close()
+
+
+def answer(content: bytes, type_: str, status: str = "200 OK", more: str = "") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {type_}\r\nContent-Length: {len(content)}\r\n{more}\r\n"
+    return head.encode() + content

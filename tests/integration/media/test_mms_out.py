@@ -1,9 +1,6 @@
 """An MMS goes out: from a door, with bytes that were uploaded or fetched, to a phone that said it sends MMS, and to no other."""
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -27,7 +24,7 @@ from hub.storage.schema.messages import Message
 from tests.fakes import FakeClock
 from tests.integration.api.hub_api import make_services
 from tests.integration.devices.native_hub import NativeHub
-from tests.integration.media.house import HTML, JPEG, PNG, SID, TOKEN, Customer
+from tests.integration.media.house import HTML, JPEG, PNG, SID, TOKEN, Customer, answer, web
 from tests.integration.messages.world import ACCOUNT, PEER, STRANGER, Phones, World
 
 pytestmark = pytest.mark.anyio
@@ -47,33 +44,6 @@ async def customer(world: World, clock: FakeClock, ids: IdSource, tmp_path: Path
     made = Customer(make_services(world.db, clock, ids, tmp_path), world)
     await made.gateway()
     return made
-
-
-@asynccontextmanager
-async def web(answers: dict[str, bytes], asked: list[bytes]) -> AsyncIterator[Callable[[str], str]]:
-    """A web server with these raw answers by path; one without an answer stays silent."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        asked.append(head)
-        if (answer := answers.get(head.split(b" ")[1].decode())) is not None:
-            writer.write(answer)
-            writer.close()
-        else:
-            await reader.read()
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        yield lambda path: f"http://127.0.0.1:{port}{path}"
-    finally:
-        server.close()
-
-
-def answer(content: bytes, type_: str, status: str = "200 OK", more: str = "") -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {type_}\r\nContent-Length: {len(content)}\r\n{more}\r\n"
-    return head.encode() + content
 
 
 async def twilio(customer: Customer, **fields: Any) -> httpx.Response:

@@ -9,5 +9,7 @@ export const ATTACHMENTS = {
     size: "not kept, because it is too large.",
     missing: "stays on the phone.",
     deleted: "was deleted.",
+    waiting: "is being fetched.",
+    not_fetched: "could not be fetched. The message's story says why.",
   } as Record<string, string>,
 };

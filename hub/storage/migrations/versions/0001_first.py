@@ -448,6 +448,31 @@ def _media_piece() -> None:
     )
 
 
+def _media_pull() -> None:
+    op.create_table(
+        "media_pull",
+        sa.Column("message_id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("gateway_id", TEXT, nullable=False),
+        sa.Column("number", TEXT, nullable=False),
+        sa.Column("urls", TEXT, nullable=False),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("tell_at", sa.BigInteger(), nullable=True),
+        sa.Column("node", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("message_id"),
+    )
+    op.create_index("media_pull_due", "media_pull", ["next_at"], unique=False)
+    op.create_index(
+        "media_pull_untold",
+        "media_pull",
+        ["tell_at"],
+        unique=False,
+        sqlite_where=sa.text("tell_at is not null"),
+        postgresql_where=sa.text("tell_at is not null"),
+    )
+
+
 def _media_upload() -> None:
     op.create_table(
         "media_upload",
@@ -1312,6 +1337,7 @@ CREATE = (
     _media,
     _media_content,
     _media_piece,
+    _media_pull,
     _media_upload,
     _message,
     _opt_out,
