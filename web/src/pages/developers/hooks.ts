@@ -2,12 +2,14 @@
 
 import type { Schema } from "../../api/types";
 import type { IconName } from "../../icons";
-import { moment } from "../../times.svelte";
+import { daysAgo, moment, shortTime } from "../../times.svelte";
 import { HOOKS } from "../../words/developers";
 
 export type Webhook = Schema["Webhook"];
 export type Delivery = Schema["Delivery"];
 export type Attempt = Schema["Attempt"];
+/** Which deliveries a list holds. */
+export type ShownDeliveries = "all" | "waits" | "ended";
 
 export function nameOf(hook: Webhook): string {
   return hook.description || (URL.canParse(hook.url) ? new URL(hook.url).host : hook.url);
@@ -46,6 +48,11 @@ export function markOf(delivery: Delivery): Mark {
 
 export function answerOf(status: number | null, outcome: string): string {
   return status !== null && (outcome === "status" || outcome === "ok") ? String(status) : (HOOKS.outcomes[outcome] ?? (status === null ? outcome : String(status)));
+}
+
+/** When a delivery was tried: the second matters today, the day afterwards. */
+export function momentOf(at: string): string {
+  return daysAgo(at) === 0 ? new Date(at).toLocaleTimeString("en-GB") : shortTime(at);
 }
 
 export interface Step {
