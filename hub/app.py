@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,10 +17,10 @@ from hub import dashboard, health
 from hub.accounts.credentials import Credentials
 from hub.accounts.front_desk import FrontDesk
 from hub.accounts.login_desk import LoginDesk
-from hub.accounts.secretbox import open_key_file
+from hub.accounts.secretbox import SecretBox, open_key_file
 from hub.accounts.signed_in import SignedIn
 from hub.clock import SystemClock
-from hub.config import Config
+from hub.config import Config, ConfigurationError
 from hub.core.effects import ClosePhone, CredentialsChanged, LiveHint, Publish, ToPhone
 from hub.core.errors import Code, HubError
 from hub.core.ids import IdSource
@@ -54,24 +55,25 @@ GOODBYE_SECONDS = 2.0
 """How long a stop waits for phones to be told: uvicorn closes their sockets after that, whatever stands in their outboxes."""
 
 
-def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = None) -> Services:
+def open_services(
+    config: Config, clock: SystemClock, *, tls_pin: str | None = None, is_lost_key_accepted: bool = False
+) -> Services:
     """Open the data and make the parts; nothing listens and no loop runs yet.
 
-    Raises HubError when another hub serves this data, or the data is newer than this program.
+    Raises ConfigurationError, whose sentence says what to do: when another hub serves this data, it is newer than this program, its
+    key file is another one (unless `is_lost_key_accepted`), or it cannot be opened.
     """
-    config.data_dir.mkdir(parents=True, exist_ok=True)
     effects = EffectRunner()
-    box = open_key_file(config.key_path)
     ids = IdSource(0, secrets.token_bytes)
-    db = Database.open(
-        config.storage_url,
-        clock=clock,
-        ids=ids,
-        reader_threads=config.reader_threads,
-        writer_queue=config.writer_queue,
-        writer_window_ms=config.writer_window_ms,
-    )
-    db.migrate()
+    had_key = config.key_path.exists()
+    box, db = _open_data(config, clock, ids)
+    try:
+        _refuse_other_key(db, box, config.key_path, is_lost_key_accepted)
+    except ConfigurationError:
+        db.close()
+        if not had_key:
+            config.key_path.unlink(missing_ok=True)  # the right one is to be put there, by hand or by `hub restore`
+        raise
     db.writer.on_effects = effects
     live = Live()
     credentials = Credentials(db, clock, requests_per_second=config.requests_per_second)
@@ -107,6 +109,46 @@ def open_services(config: Config, clock: SystemClock, *, tls_pin: str | None = N
     )
     _connect_effects(services)
     return services
+
+
+def _open_data(config: Config, clock: SystemClock, ids: IdSource) -> tuple[SecretBox, Database]:
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        box = open_key_file(config.key_path)
+        db = Database.open(
+            config.storage_url,
+            clock=clock,
+            ids=ids,
+            reader_threads=config.reader_threads,
+            writer_queue=config.writer_queue,
+            writer_window_ms=config.writer_window_ms,
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data in {config.data_dir.absolute()} cannot be used: {error.strerror}: {error.filename}. "
+            "Give this user the right to write there, or name another folder by HUB_DATA_DIR."
+        ) from error
+    db.migrate()
+    return box, db
+
+
+def _refuse_other_key(db: Database, box: SecretBox, path: Path, is_accepted: bool) -> None:
+    """With another key file the hub would run and fail at one secret after the other: webhooks, gateways, second factors."""
+
+    def same_key(tx: Tx, boxes: Sequence[SecretBox]) -> list[Done[str | None]]:
+        known = find_fact(tx.conn, "key_id")
+        if known is not None and not boxes[0].holds(known) and not is_accepted:
+            return [Done(known)]
+        if known != boxes[0].key_id:
+            put_facts(tx.conn, {"key_id": boxes[0].key_id})
+        return [Done(None)]
+
+    sealed_with = db.write_now(same_key, box)
+    if sealed_with is not None:
+        raise ConfigurationError(
+            f"The secrets in this database are sealed with key {sealed_with}, which the key file {path} does not hold. Put the "
+            "right key file there. If it is lost for good: hub serve --accept-lost-key goes on without those secrets."
+        )
 
 
 def _hub_epoch(db: Database, ids: IdSource, clock: SystemClock) -> str:

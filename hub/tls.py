@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import os
 import socket
+import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
+
+from hub.config import ConfigurationError
 
 VALID_DAYS = 397
 """Longest life browsers accept for a certificate they are asked to trust."""
@@ -49,6 +52,23 @@ def self_signed(directory: Path, public_url: str, now: datetime) -> TlsFiles:
     return TlsFiles(certificate_path, key_path, spki_pin(key))
 
 
+def given(certificate: Path, key: Path) -> TlsFiles:
+    """The operator's own files, tried. Raises ConfigurationError."""
+    try:
+        for path in (certificate, key):
+            path.read_bytes()
+        # An empty password: a key that has one would ask for it on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        raise ConfigurationError(
+            f"HUB_TLS_CERTIFICATE and HUB_TLS_KEY ({certificate}, {key}) are no certificate chain and its key without a "
+            f"password, both as PEM: {error.reason or error}."
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"The TLS file {error.filename} cannot be read: {error.strerror}.") from error
+    return TlsFiles(certificate, key, None)
+
+
 def spki_pin(key: ec.EllipticCurvePrivateKey) -> str:
     """Hex SHA-256 of the public key's SubjectPublicKeyInfo (DER)."""
     der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -59,7 +79,7 @@ def _load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     if path.exists():
         key = load_pem_private_key(path.read_bytes(), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{path} holds a key of another kind: move it away and start again")
+            raise ConfigurationError(f"{path} holds a key of another kind: move it away and start again.")
         return key
     made = ec.generate_private_key(ec.SECP256R1())
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -27,6 +27,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from hub.config import ConfigurationError
+
 VERSION = 1
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -34,7 +36,7 @@ KEY_ID_BYTES = 4
 _HEADER = 1 + KEY_ID_BYTES + NONCE_BYTES
 
 
-class KeyFileBroken(ValueError):
+class KeyFileBroken(ConfigurationError):
     """The key file is there but cannot be used; its sentence is for the operator."""
 
 
@@ -67,6 +69,10 @@ class SecretBox:
     def key_id(self) -> str:
         """Names the sealing key, in hex: for logs, `doctor`, and to see whether a backup's key file is the right one."""
         return self._keys[0].id.hex()
+
+    def holds(self, key_id: str) -> bool:
+        """Whether what was sealed with the key of this name can be opened."""
+        return any(key.id.hex() == key_id for key in self._keys)
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Encrypt; `context` (such as `webhook-secrets:<endpoint id>`) must be the same when it is opened."""
@@ -127,7 +133,9 @@ def parse_key_file(text: str, path: Path) -> list[bytes]:
             continue
         key = _parse_line(line)
         if key is None:
-            raise KeyFileBroken(f"Line {number} of the key file {path} is not `<key id> <base64 of 32 bytes>`.")
+            raise KeyFileBroken(
+                f"Line {number} of the key file {path} is not `<key id> <base64 of 32 bytes>`: put a copy of the file back."
+            )
         keys.append(key)
     if not keys:
         raise KeyFileBroken(f"The key file {path} holds no key. Restore it, or remove it to start with a new one.")

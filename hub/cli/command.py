@@ -44,6 +44,10 @@ def main() -> None:
         _fail(str(error))
     except HubError as error:
         _fail(error.detail)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}.")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -58,6 +62,13 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).")] = None,
     tls: Annotated[str | None, typer.Option(help="off, auto or files (HUB_TLS).")] = None,
+    accept_lost_key: Annotated[
+        bool,
+        typer.Option(
+            "--accept-lost-key",
+            help="Start although the key file is another one: webhook secrets, gateway tokens and second factors are lost.",
+        ),
+    ] = False,
 ) -> None:
     """Run the hub until it is told to stop (Ctrl-C or SIGTERM)."""
     given = {"host": host, "port": port, "tls": tls}
@@ -67,7 +78,7 @@ def serve(
     }
     from hub.cli.serving import run
 
-    run(read_config(environ))
+    run(read_config(environ), is_lost_key_accepted=accept_lost_key)
 
 
 @app.command()

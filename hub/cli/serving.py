@@ -17,19 +17,19 @@ from hub.log import configure_logs
 from hub.operations.accounts import account_list, account_of
 from hub.operations.people import setup_link
 from hub.server import listening_socket, make_server
-from hub.tls import TlsFiles, self_signed
+from hub.tls import TlsFiles, given, self_signed
 
 COLLECT_EVERY = 20_000
 """New objects that can be in cycles between two looks of the collector; Python's own default is 700."""
 
 
-def run(config: Config) -> None:
+def run(config: Config, *, is_lost_key_accepted: bool = False) -> None:
     """Serve until told to stop, on uvloop: the loop the hub is measured and tested with."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
+        runner.run(_serve(config, is_lost_key_accepted))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, is_lost_key_accepted: bool) -> None:
     clock = SystemClock(float(os.environ.get("HUB_TEST_CLOCK_FACTOR", "1")))
     configure_logs(config.log_level, config.log_format, clock.now)
     try:
@@ -40,9 +40,11 @@ async def _serve(config: Config) -> None:
     files: TlsFiles | None = None
     if config.tls == "auto":
         files = self_signed(config.data_dir, config.base_url, datetime.now(UTC))
-    elif config.tls_certificate and config.tls_key:
-        files = TlsFiles(config.tls_certificate, config.tls_key, None)
-    services = open_services(config, clock, tls_pin=files.pin if files else None)
+    elif config.tls == "files" and config.tls_certificate and config.tls_key:
+        files = given(config.tls_certificate, config.tls_key)
+    services = open_services(
+        config, clock, tls_pin=files.pin if files else None, is_lost_key_accepted=is_lost_key_accepted
+    )
     if not (await account_list(services))["accounts"]:
         await account_of(services, None)
     setup = await setup_link(services)

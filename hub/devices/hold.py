@@ -17,6 +17,11 @@ from hub.storage.devices import is_somebody_unrecalled, online_ids
 from hub.storage.facts import find_fact, forget_fact
 from hub.storage.transaction import Done, Refused, Tx
 
+STILL_MISSING = (
+    "Some phones have not told yet what they sent: hub status names the phones. Wait until they are online, revoke one that never comes "
+    "back, or end the hold with hub resume --accept-risk: texts that such a phone had already sent may go out twice."
+)
+
 
 class EndHold(msgspec.Struct, frozen=True, kw_only=True):
     """End the hold; `is_risk_accepted` ends it although some phones have not told what they know."""
@@ -36,7 +41,7 @@ def end_hold(tx: Tx, commands: Sequence[EndHold]) -> list[Done[bool] | Refused]:
         if find_fact(tx.conn, "hold") is None:
             outcomes.append(Done(False))
         elif not command.is_risk_accepted and is_somebody_unrecalled(tx.conn, command.hub_epoch):
-            outcomes.append(Refused(HubError(Code.HELD)))
+            outcomes.append(Refused(HubError(Code.HELD, STILL_MISSING)))
         else:
             outcomes.append(Done(True, _end(tx)))
     return outcomes

@@ -29,7 +29,7 @@ from hub.storage.database import Database
 from hub.storage.gateways import GatewayRow, find_gateway, find_gateway_by_name, find_gateway_by_sid
 from hub.webhooks.front import Webhooks
 from hub.webhooks.records import EndpointChanges, NewEndpoint
-from hub.webhooks.sealer import Sealer
+from hub.webhooks.sealer import Sealer, if_readable
 from hub.webhooks.signing import DEFAULT_GRACE_SECONDS, LONGEST_GRACE_SECONDS, Keys, SigningKey
 from hub.webhooks.targets import check_url
 
@@ -191,7 +191,7 @@ class GatewayDesk:
             account_id=row.account_id,
             name=row.name,
             sid=row.sid,
-            tokens=self._sealer.tokens(row.id, row.tokens),
+            tokens=if_readable(lambda: self._sealer.tokens(row.id, row.tokens), Keys(())),
             sender=row.sender,
             line_ids=msgspec.json.decode(row.line_ids, type=tuple[str, ...]),
             status_url=row.status_url,
@@ -262,7 +262,7 @@ class GatewayDesk:
         row = await self._row(account_id, gateway_id)
         now = self._clock.now()
         chosen = token or self._random(16).hex()
-        before = self._sealer.tokens(row.id, row.tokens).alive(now)[:1] if grace_seconds else ()
+        before = self.opened(row).tokens.alive(now)[:1] if grace_seconds else ()
         ends_at = now + grace_seconds * 1000
         kept = tuple(msgspec.structs.replace(key, expires_at=ends_at) for key in before)
         tokens = Keys((SigningKey(chosen.encode(), now), *kept))

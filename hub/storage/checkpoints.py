@@ -55,6 +55,19 @@ class Checkpoints:
         self._engine.dispose()
 
     def _work(self) -> None:
+        is_over = False
+        while not is_over:
+            try:
+                self._go_on()
+            except (SQLAlchemyError, sqlite3.Error) as error:
+                is_over = self._stop.wait(EVERY_SECONDS)
+                if not is_over:
+                    log.warning("the log cannot be moved and is tried again", error=str(error))
+            else:
+                is_over = True
+
+    def _go_on(self) -> None:
+        """Raises when the database lets nobody in now: locked, or its disk is full."""
         with self._engine.connect() as connection:
             while not self._stop.wait(EVERY_SECONDS):
                 self.look(connection)

@@ -63,6 +63,24 @@ def open_engine(url: str, purpose: Purpose) -> Engine:
     return _postgresql_engine(url, purpose)
 
 
+def cannot_be_opened(url: str, error: DBAPIError) -> str:
+    """The sentence for an operator whose database does not let the hub in; the URL without its password."""
+    said = str(error.orig).strip().partition("\n")[0].rstrip(".")
+    if dialect_of(url) == "postgresql":
+        name = make_url(url).render_as_string(hide_password=True)
+        return f"The database {name} cannot be used: {said}. Check that it runs, and the name and password in HUB_DATABASE_URL."
+    advice = {
+        "SQLITE_NOTADB": "It is no database of a hub: move it away, or put a backup in its place (hub restore).",
+        "SQLITE_CORRUPT": "Put a backup in its place (hub restore).",
+        "SQLITE_FULL": "Make room on its disk.",
+        "SQLITE_BUSY": "Another program writes to it: end that one.",
+    }
+    word = str(getattr(error.orig, "sqlite_errorname", ""))
+    return f"The database {sqlite_path(url)} cannot be used: {said}. " + advice.get(
+        word, "Check that this user may write it and the folder it is in, and that there is room."
+    )
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, so that nothing is known of the transaction but what the database tells later."""
     return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
+from hub.config import ConfigurationError
 from hub.core.clock import Clock
 from hub.storage.batch import BatchRunner, Ids
 from hub.storage.checkpoints import Checkpoints
-from hub.storage.connect import dialect_of, open_engine, sqlite_path
+from hub.storage.connect import cannot_be_opened, dialect_of, open_engine, sqlite_path
 from hub.storage.high_water import highest_id_ms
 from hub.storage.lock import FileLock
 from hub.storage.migrate import migrate
@@ -91,9 +93,14 @@ class Database:
     def migrate(self) -> str:
         """Bring the schema up to this program's, then go on above the ids that are stored. Returns the schema's revision.
 
-        Blocks; call it before anything else. Raises `ConfigurationError` for a database of a newer program.
+        Blocks; call it before anything else. Raises `ConfigurationError` for a database of a newer program,
+        and for one that is not there or cannot be read.
         """
-        revision = migrate(self.url)
+        try:
+            revision = migrate(self.url)
+        except DBAPIError as error:
+            self.close()
+            raise ConfigurationError(cannot_be_opened(self.url, error)) from error
         self._ids.raise_to(self.read_now(highest_id_ms))
         return revision
 

@@ -10,8 +10,9 @@ from hub.storage.direct import fetch
 from hub.storage.schema.accounts import HubFact
 from hub.storage.types import table_of
 
-FactName = Literal["hub_epoch", "hold", "restored_at"]
-"""`hub_epoch` names this life of the data, `hold` is there while a restored hub holds sending, `restored_at` says since when (ms)."""
+FactName = Literal["hub_epoch", "hold", "restored_at", "key_id"]
+"""`hub_epoch` names this life of the data, `hold` is there while a restored hub holds sending, `restored_at` says since when (ms), `key_id`
+names the key that seals the secrets in this data."""
 
 _FACT = table_of(HubFact)
 

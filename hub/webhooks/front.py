@@ -3,6 +3,7 @@
 import builtins
 import secrets
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
@@ -39,7 +40,7 @@ from hub.webhooks.records import (
     TestResult,
 )
 from hub.webhooks.samples import sample_event
-from hub.webhooks.sealer import Sealer
+from hub.webhooks.sealer import Sealer, if_readable
 from hub.webhooks.signing import (
     DEFAULT_GRACE_SECONDS,
     LONGEST_GRACE_SECONDS,
@@ -169,7 +170,8 @@ class Webhooks:
             if stored.row["gateway_id"] is not None:
                 raise HubError(Code.CONFLICT, "This webhook is signed with its gateway's token: rotate that one.")
             now = self._clock.now()
-            before = self._sealer.keys(endpoint_id, stored.row["secrets"])
+            sealed = stored.row["secrets"]
+            before = if_readable(partial(self._sealer.keys, endpoint_id, sealed), Keys(()))
             is_ed25519 = stored.row["signing"] == "ed25519"
             keys = rotate(before, now, grace_seconds, secrets.token_bytes, ed25519=is_ed25519)
             if await self._change(stored, {"secrets": self._sealer.seal_keys(endpoint_id, keys)}):

@@ -1,12 +1,25 @@
 """Endpoint columns that hold secrets: sealed with the hub's key file, bound to their row, opened only to send."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
-from hub.accounts.secretbox import SecretBox
+from hub.accounts.secretbox import SealBroken, SecretBox
 from hub.webhooks.records import Auth
 from hub.webhooks.signing import Keys, decode_keys, encode_keys
 
+T = TypeVar("T")
+
 _AUTH: msgspec.json.Decoder[Auth] = msgspec.json.Decoder(Auth)
+
+
+def if_readable(read: Callable[[], T], otherwise: T) -> T:
+    """What `read` opens; `otherwise` where the key file that sealed it was lost. For showing and replacing, never for sending."""
+    try:
+        return read()
+    except SealBroken:
+        return otherwise
 
 
 def sealed_context(endpoint_id: str, column: str) -> str:

@@ -15,7 +15,7 @@ from hub.core.retry import BadSchedule, schedule_of
 from hub.storage.webhooks_endpoints import StoredEndpoint
 from hub.webhooks.headers import check_auth, check_headers
 from hub.webhooks.records import EndpointChanges, NewEndpoint
-from hub.webhooks.sealer import Sealer
+from hub.webhooks.sealer import Sealer, if_readable
 from hub.webhooks.targets import Guard, check_mailto, check_url
 from hub.webhooks.template import check_template
 from hub.webhooks.views import listed, schedule_setting
@@ -176,8 +176,8 @@ def merged(stored: StoredEndpoint, changes: EndpointChanges, sealer: Sealer) -> 
         device_ids=listed(row["device_ids"]),
         line_ids=listed(row["line_ids"]),
         peer_prefixes=listed(row["peer_prefixes"]),
-        headers=sealer.headers(row["id"], row["headers"]),
-        auth=sealer.auth(row["id"], row["auth"]),
+        headers=if_readable(lambda: sealer.headers(row["id"], row["headers"]), {}),
+        auth=if_readable(lambda: sealer.auth(row["id"], row["auth"]), None),
         signing=row["signing"],
         timeout_seconds=row["timeout_seconds"],
         max_inflight=row["max_inflight"],

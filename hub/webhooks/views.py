@@ -6,16 +6,18 @@ from hub.core.clock import UtcMs
 from hub.storage.webhooks_endpoints import StoredEndpoint
 from hub.webhooks.breaker import BreakerState
 from hub.webhooks.records import BasicAuth, Endpoint, EndpointHealth, SecretInfo
-from hub.webhooks.sealer import Sealer
-from hub.webhooks.signing import public_key_text, secret_text
+from hub.webhooks.sealer import Sealer, if_readable
+from hub.webhooks.signing import Keys, public_key_text, secret_text
 from hub.webhooks.watch import decode_watch, sums
 
 
 def shown(stored: StoredEndpoint, sealer: Sealer, now: UtcMs) -> Endpoint:
     """An endpoint as its owner sees it."""
     row = stored.row
-    keys = sealer.keys(row["id"], row["secrets"]).alive(now)
-    auth = sealer.auth(row["id"], row["auth"])
+    keys = if_readable(lambda: sealer.keys(row["id"], row["secrets"]), Keys(())).alive(now)
+    auth = if_readable(lambda: sealer.auth(row["id"], row["auth"]), None)
+    none: dict[str, str] = {}
+    headers = if_readable(lambda: sealer.headers(row["id"], row["headers"]), none)
     private = keys[0].ed25519 if keys else None
     same = ("id", "account_id", "kind", "url", "is_implicit", "description", "format", "template", "version", "state")
     more = ("state_reason", "signing", "timeout_seconds", "max_inflight", "rate_per_second", "order_mode")
@@ -27,7 +29,7 @@ def shown(stored: StoredEndpoint, sealer: Sealer, now: UtcMs) -> Endpoint:
         device_ids=listed(row["device_ids"]),
         line_ids=listed(row["line_ids"]),
         peer_prefixes=listed(row["peer_prefixes"]),
-        header_names=tuple(sealer.headers(row["id"], row["headers"])),
+        header_names=tuple(headers),
         auth_kind=None if auth is None else "basic" if isinstance(auth, BasicAuth) else "bearer",
         public_key=None if private is None else public_key_text(private),
         schedule=schedule_setting(row["schedule"]),

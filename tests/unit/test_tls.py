@@ -5,7 +5,10 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.tls import self_signed
+import pytest
+
+from hub.config import ConfigurationError
+from hub.tls import TlsFiles, given, self_signed
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -34,3 +37,17 @@ def test_server_can_load_it(tmp_path: Path) -> None:
     files = self_signed(tmp_path, "https://hub.example.org", NOW)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
+
+
+def test_files_that_are_no_certificate_and_key_are_refused_before_the_hub_listens(tmp_path: Path) -> None:
+    good = self_signed(tmp_path, "", NOW)
+    assert given(good.certificate, good.key) == TlsFiles(good.certificate, good.key, None)
+    with pytest.raises(ConfigurationError, match=r"The TLS file .*nowhere\.pem cannot be read: No such file"):
+        given(good.certificate, tmp_path / "nowhere.pem")
+    with pytest.raises(ConfigurationError, match="HUB_TLS_CERTIFICATE and HUB_TLS_KEY"):
+        given(good.key, good.key)
+    locked = tmp_path / "locked.pem"
+    encrypt = ["openssl", "pkey", "-in", str(good.key), "-aes256", "-passout", "pass:secret", "-out", str(locked)]
+    subprocess.run(encrypt, check=True, capture_output=True)
+    with pytest.raises(ConfigurationError, match="without a password"):
+        given(good.certificate, locked)

@@ -97,3 +97,25 @@ def test_every_text_id_is_known_to_be_made_from_time_or_not() -> None:
         table.name for table in METADATA.sorted_tables if isinstance(getattr(table.c.get("id"), "type", None), Text)
     }
     assert named == set(MADE_FROM_TIME) | set(NOT_MADE_FROM_TIME)
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [(b"no database at all", "It is no database of a hub"), (b"SQLite format 3\0" + bytes(4000), "restore")],
+)
+def test_a_file_that_is_no_database_is_named_and_left_alone(
+    tmp_path: Path, clock: FakeClock, ids: IdSource, content: bytes, advice: str
+) -> None:
+    file = tmp_path / "hub.db"
+    file.write_bytes(content)
+    db = Database.open(f"sqlite:///{file}", clock=clock, ids=ids)
+    with pytest.raises(ConfigurationError, match=rf"hub\.db cannot be used: .*{advice}"):
+        db.migrate()
+    assert file.read_bytes() == content
+
+
+def test_a_database_server_that_is_not_there_is_named_without_its_password(clock: FakeClock, ids: IdSource) -> None:
+    db = Database.open("postgresql://hub:hunter2@127.0.0.1:1/hub", clock=clock, ids=ids)
+    with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1:1/hub cannot be used: .*Check that it runs") as refused:
+        db.migrate()
+    assert "hunter2" not in str(refused.value)
