@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from hub.config import ConfigurationError
 from hub.core.ports import Worker
 from hub.log import get_logger
 
 log = get_logger("workers")
 
-LONGEST_PAUSE_SECONDS = 30.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+FAILS_AGAIN = 3
+"""Failures in a row after which a loop that waits for its next try counts as not running."""
 
 
 class Workers:
@@ -23,6 +26,8 @@ class Workers:
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = tuple(workers)
         self._tasks: list[tuple[Worker, asyncio.Task[None]]] = []
+        self._failing: set[str] = set()
+        """Names of loops that wait for their next try after several failures."""
 
     def start(self) -> None:
         """Start every loop."""
@@ -44,18 +49,26 @@ class Workers:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Names of loops that are not running although they should be."""
-        return tuple(worker.name for worker, task in self._tasks if task.done())
+        """Names of loops that are not running although they should be: ended, or failing again and again."""
+        return tuple(worker.name for worker, task in self._tasks if task.done() or worker.name in self._failing)
 
     async def _keep_running(self, worker: Worker) -> None:
-        pause = 0.5
+        clock = asyncio.get_running_loop()
+        failures, pause = 0, FIRST_PAUSE_SECONDS
         while True:
-            started = asyncio.get_running_loop().time()
+            began = clock.time()
             try:
                 await worker.run()
                 return
+            except ConfigurationError as error:  # a sentence for the operator; where it was raised tells nothing
+                log.error("a background loop cannot run and will be tried again", worker=worker.name, error=str(error))
             except Exception:
                 log.exception("a background loop failed and will start again", worker=worker.name, pause_seconds=pause)
+            if clock.time() - began > LONGEST_PAUSE_SECONDS:
+                failures, pause = 0, FIRST_PAUSE_SECONDS
+            failures += 1
+            if failures >= FAILS_AGAIN:
+                self._failing.add(worker.name)
             await asyncio.sleep(pause)
-            lived = asyncio.get_running_loop().time() - started
-            pause = 0.5 if lived > LONGEST_PAUSE_SECONDS else min(pause * 2, LONGEST_PAUSE_SECONDS)
+            self._failing.discard(worker.name)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

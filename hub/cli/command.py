@@ -13,7 +13,7 @@ import typer
 from hub.cli import accounts, credits, devices, forwarding, gateways, keys, logins, users, webhooks
 from hub.cli.asking import AsJson, InAccount, ask, show
 from hub.config import Config, ConfigurationError, as_markdown, read_config
-from hub.core.errors import HubError
+from hub.core.errors import Code, HubError
 
 app = typer.Typer(
     name="hub",
@@ -36,6 +36,9 @@ app.add_typer(devices.app, name="device")
 app.add_typer(credits.app, name="credits")
 
 
+NO_WRITES = "The database takes no writes: look whether it runs, its disk is full, or another program holds it. Nothing was changed."
+
+
 def main() -> None:
     """Entry point: errors are one sentence on standard error, without a traceback."""
     try:
@@ -43,7 +46,7 @@ def main() -> None:
     except ConfigurationError as error:
         _fail(str(error))
     except HubError as error:
-        _fail(error.detail)
+        _fail(NO_WRITES if error.code is Code.STORAGE_UNAVAILABLE else error.detail)
     except OSError as error:
         if error.filename is None:
             raise

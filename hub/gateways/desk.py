@@ -38,6 +38,7 @@ FORMAT = "twilio"
 INBOUND_EVENTS = ("sms:received", "mms:received")
 MOST_REMEMBERED = 20_000
 LONGEST_SENDER = 64
+WRONG_TOKEN = "This account SID and auth token are no gateway's: copy both whole, from where the gateway was made."
 GATEWAY_SCOPES = frozenset({Scope.MESSAGES_SEND, Scope.MESSAGES_READ})
 """What a gateway's token opens."""
 
@@ -146,7 +147,7 @@ class GatewayDesk:
         alive = gateway.alive_tokens(self._clock.now()) if gateway is not None else ("-",)
         is_right = [hmac.compare_digest(given, one.encode()) for one in alive]
         if gateway is None or not any(is_right):
-            raise HubError(Code.WRONG_LOGIN)
+            raise HubError(Code.WRONG_LOGIN, WRONG_TOKEN)
         self.count(gateway)
         return gateway
 

@@ -122,6 +122,6 @@ def explain_delivery(state: str, why: str | None, attempts: int) -> str:
         return (
             "Waiting for its first try."
             if attempts == 0
-            else f"Failed {attempts} times so far; waiting for the next try."
+            else f"Failed {'once' if attempts == 1 else f'{attempts} times'} so far; waiting for the next try."
         )
     return why or state

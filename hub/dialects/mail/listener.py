@@ -18,6 +18,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from hub.config import ConfigurationError
 from hub.core.errors import Code, HubError
 from hub.core.mail import international, one_line
 from hub.log import get_logger
@@ -54,7 +55,10 @@ class Listener:
         host, _, port = self._config.smtp_listen.rpartition(":")
         loop = asyncio.get_running_loop()
         tls = self._tls()
-        server = await loop.create_server(lambda: self._session(tls), host.strip("[]") or None, int(port))
+        try:
+            server = await loop.create_server(lambda: self._session(tls), host.strip("[]") or None, int(port))
+        except OSError as error:
+            raise ConfigurationError(f"HUB_SMTP_LISTEN is {self._config.smtp_listen}: {error.strerror}.") from error
         self.port = int(server.sockets[0].getsockname()[1])
         self.is_listening.set()
         log.info("listening for mails", port=self.port, has_tls=tls is not None)
@@ -71,7 +75,12 @@ class Listener:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(certificate, key)
+        try:
+            context.load_cert_chain(certificate, key, password="")
+        except OSError as error:  # ssl's own errors are of this kind
+            raise ConfigurationError(
+                f"The certificate for mails ({certificate}, {key}) cannot be used: {error.strerror}."
+            ) from error
         return context
 
     def _session(self, tls: ssl.SSLContext | None) -> asyncio.BaseProtocol:

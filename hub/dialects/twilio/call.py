@@ -13,7 +13,7 @@ from hub.accounts.keys import PREFIX
 from hub.core.errors import Code, HubError
 from hub.core.text import is_storable
 from hub.dialects.twilio.errors import INVALID, ApiError
-from hub.gateways.desk import GATEWAY_SCOPES, Gateway
+from hub.gateways.desk import GATEWAY_SCOPES, WRONG_TOKEN, Gateway
 from hub.http import read_body
 from hub.services import Services
 
@@ -108,7 +108,7 @@ async def asking_gateway(services: Services, request: Request, form: Form, named
         return await _by_key(services, secret, named, name)
     gateway = await services.gateways.check(name, secret)
     if named is not None and gateway.id != named.id:
-        raise HubError(Code.WRONG_LOGIN)
+        raise HubError(Code.WRONG_LOGIN, WRONG_TOKEN)
     return gateway
 
 
@@ -117,7 +117,7 @@ async def _by_key(services: Services, key: str, named: Gateway | None, name: str
     services.credentials.take(credential)
     gateway = named or await services.gateways.by_sid(name)
     if gateway is None or gateway.account_id != credential.principal.account_id:
-        raise HubError(Code.WRONG_LOGIN)
+        raise HubError(Code.WRONG_LOGIN, WRONG_TOKEN)
     for scope in GATEWAY_SCOPES:
         credential.principal.require(scope)
     return gateway

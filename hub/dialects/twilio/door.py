@@ -21,7 +21,7 @@ from hub.dialects.twilio.messages import change_message, delete_message, get_mes
 from hub.dialects.twilio.resources import account_resource, account_uri
 from hub.dialects.twilio.sending import create_message
 from hub.dialects.twilio.words import API_VERSION, rfc2822
-from hub.gateways.desk import Gateway
+from hub.gateways.desk import WRONG_TOKEN, Gateway
 from hub.log import get_logger
 from hub.services import Services
 
@@ -121,7 +121,7 @@ class _Path:
             self._services.gateways.by_sid(sid or "") if name is None else self._services.gateways.by_name(name)
         )
         if found is None:
-            raise HubError(Code.WRONG_LOGIN)
+            raise HubError(Code.WRONG_LOGIN, WRONG_TOKEN)
         return found
 
 

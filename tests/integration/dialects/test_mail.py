@@ -1,6 +1,7 @@
 """Mails that go out as texts, by SMTP and by HTTP: who may, to whom, once, and what every refusal says. The judge is `aiosmtplib`."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -314,6 +315,14 @@ async def test_the_listener_offers_starttls_where_it_has_a_certificate(
     async with client:
         assert client.get_transport_info("sslcontext") is not None
         assert not client.supports_extension("auth")
+    taken = dataclasses.replace(api.services.config, smtp_listen=f"127.0.0.1:{listener.port}")
+    with pytest.raises(ConfigurationError, match=f"HUB_SMTP_LISTEN is 127.0.0.1:{listener.port}: "):
+        await Listener(dataclasses.replace(api.services, config=taken)).run()
+    wrong = dataclasses.replace(taken, smtp_key=tmp_path / "nowhere.pem")
+    with pytest.raises(
+        ConfigurationError, match=r"The certificate for mails .*nowhere\.pem\) cannot be used: No such file"
+    ):
+        await Listener(dataclasses.replace(api.services, config=wrong)).run()
     task.cancel()
     await asyncio.wait([task])
     api.world.conn.close()
