@@ -23,6 +23,8 @@ ALL_SECONDS = 15.0
 """For all attachments of a message together."""
 AT_ONCE = 16
 """Bodies held in memory at a time; other requests wait."""
+ROOM_SECONDS, RETRY_AFTER_SECONDS = 10.0, 5.0
+"""How long they wait. That the hub is busy with others is nothing that is wrong with an address."""
 _ROOM = asyncio.Semaphore(AT_ONCE)
 
 
@@ -32,13 +34,31 @@ async def pull(
     """Fetch and keep these; when this returns they are on disk.
 
     Raises `validation` and `target_refused` for an address, `validation` for one that does not answer with a whole attachment,
-    `unsupported_media_type`, `body_too_large`.
+    `unsupported_media_type`, `body_too_large`; `queue_full` while others fetch as much as the hub holds.
     """
     for place, url in enumerate(urls):
         check_url(url, dialler.guard, field=_field(place))
+    try:
+        async with asyncio.timeout(ROOM_SECONDS):
+            await _ROOM.acquire()
+    except TimeoutError:
+        raise HubError(
+            Code.QUEUE_FULL,
+            "The hub fetches many attachments now. Send it again.",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        ) from None
+    try:
+        return await _pulled(db, config, dialler, account_id, urls)
+    finally:
+        _ROOM.release()
+
+
+async def _pulled(
+    db: Database, config: Config, dialler: Dialler, account_id: str, urls: Sequence[str]
+) -> tuple[SentMedium, ...]:
     kept: list[SentMedium] = []
     try:
-        async with asyncio.timeout(ALL_SECONDS), _ROOM:
+        async with asyncio.timeout(ALL_SECONDS):
             for place, url in enumerate(urls):
                 type_, content = await _fetch(dialler, url, _field(place), config.media_max_bytes)
                 one = await keep(db, config, account_id, type_, content)

@@ -1,5 +1,6 @@
 """An MMS goes out: from a door, with bytes that were uploaded or fetched, to a phone that said it sends MMS, and to no other."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hub.core.commands import ByLine, SentMedium
 from hub.core.errors import Code
 from hub.core.ids import IdSource, render
+from hub.media import pulling
 from hub.media.keeping import DropMedium, drop_media, keep
 from hub.messages.accept import accept
 from hub.messages.cancel import Cancel, cancel
@@ -135,6 +137,24 @@ async def test_T3_words_may_be_left_out_and_a_disallowed_type_is_4xx(customer: C
         assert (taken.status_code, taken.json()["num_media"], taken.json()["body"]) == (201, "1", "")
     (job,) = Phones(world).offers(device)
     assert (job.text, [one.content_type for one in job.media]) == ("", ["image/png"])
+
+
+async def test_a_hub_that_fetches_for_others_says_try_again_and_blames_no_address(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer.world.phone("Able", sends_mms=True)
+    number = (await customer.v1().get("/v1/lines")).json()["items"][0]["number"]
+    room = asyncio.Semaphore(0)
+    monkeypatch.setattr(pulling, "_ROOM", room)
+    async with web({"/": answer(PNG, "image/png")}, []) as url:
+        monkeypatch.setattr(pulling, "ROOM_SECONDS", 0.0)
+        busy = await twilio(customer, From=number, MediaUrl=url("/"))
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "5")
+        assert customer.world.rows(Message) == []
+        room.release()
+        monkeypatch.setattr(pulling, "ROOM_SECONDS", 60.0)
+        for _ in range(2):  # the room is given back
+            assert (await twilio(customer, From=number, MediaUrl=url("/"))).status_code == 201
 
 
 async def test_where_no_line_sends_mms_it_is_said_at_once_and_nothing_is_fetched(customer: Customer) -> None:
