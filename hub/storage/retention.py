@@ -75,7 +75,10 @@ def _sweep_one(tx: Tx, command: SweepSome) -> Swept:
         "most": command.most,
         "account_id": command.account_id,
     }
-    page = tx.conn.execute(_statement(rule.found), _used(rule.found, values)).all()
+    found = rule.found
+    if rule.still and tx.dialect == "postgresql":
+        found += f" for update of {command.table} skip locked"
+    page = tx.conn.execute(_statement(found), _used(found, values)).all()
     gone = [row for row in page if not rule.is_by_number or (row.is_old and row.may_go)]
     if gone:
         _delete(tx, command.table, rule, [{**row._mapping, "cutoff": cutoff} for row in gone])
@@ -92,7 +95,8 @@ def _where_next(rule: Sweep, command: SweepSome, page: Sequence[Row[Any]]) -> in
 
 
 def _delete(tx: Tx, table: str, rule: Sweep, rows: Sequence[dict[str, Any]]) -> None:
-    own = f"delete from {table} where " + " and ".join(f"{column} = :{column}" for column in rule.key)
+    still = (rule.still,) if rule.still else ()
+    own = f"delete from {table} where " + " and ".join([*(f"{column} = :{column}" for column in rule.key), *still])
     for statement in (*rule.before, own, *rule.after):
         tx.conn.execute(_statement(statement), [_used(statement, row) for row in rows])
 

@@ -46,6 +46,9 @@ class Sweep:
     """Deletes to run for each row before its own."""
     after: tuple[str, ...] = ()
     """Deletes to run for each row after its own."""
+    still: str = ""
+    """What has to hold of a row when it goes, besides its key. For rows that come into use again: on PostgreSQL what was found is locked
+    before this is looked at, and a row that somebody has locked is left for another time."""
 
     @property
     def is_by_number(self) -> bool:
@@ -94,6 +97,16 @@ MEDIA_GOES = (
     " (select 1 from media_content where account_id = :account_id and sha256 = :sha256)",
 )
 """After an attachment: its bytes, unless another one has them too, or they came in again a moment ago."""
+
+_NO_DELIVERY = "not exists (select 1 from wh_delivery d where d.endpoint_id = wh_endpoint.id)"
+# Rotating, choosing a key and switching on raise the version; but for the hub's own switching off, 1 says that nobody has done anything,
+# and that nobody has seen the secret. A gateway's is not the endpoint's own.
+_UNUSED_TARGET = (
+    "(deleted_at is null and is_implicit and updated_at < :cutoff"
+    " and (gateway_id is not null or version = 1 or (version = 2 and state = 'disabled'))"
+    " and not exists (select 1 from wh_lane l where l.endpoint_id = wh_endpoint.id"
+    " and (l.last_ok_at >= :cutoff or l.failing_since >= :cutoff or l.lease_until >= :cutoff)))"
+)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -240,13 +253,17 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             _OLD_ID.format(table="wh_replay", unless="and state <> 'running'"),
         ),
         "wh_endpoint": Sweep(
-            "Deleted endpoints, once nothing is left to show for them. Others stay, also those behind texts' own targets: "
-            "their signing secret must not change",
+            "Deleted endpoints, once nothing is left to show for them, and those that the hub made for texts' own targets, once those were "
+            "not used for so long and no delivery is left. One whose signing secret somebody was given stays: it must not change",
             _days(90),
             ("id",),
-            "select id from wh_endpoint where deleted_at < :cutoff"
-            " and not exists (select 1 from wh_delivery d where d.endpoint_id = wh_endpoint.id) order by id limit :most",
-            before=("delete from wh_lane where endpoint_id = :id",),
+            f"select id from wh_endpoint where (deleted_at < :cutoff or {_UNUSED_TARGET}) and {_NO_DELIVERY}"
+            " order by id limit :most",
+            still=_NO_DELIVERY,
+            after=(
+                "delete from wh_lane where endpoint_id = :id"
+                " and not exists (select 1 from wh_endpoint where wh_endpoint.id = wh_lane.endpoint_id)",
+            ),
         ),
         "wh_node": Sweep(
             "Hub processes that have stopped",

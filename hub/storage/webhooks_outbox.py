@@ -8,9 +8,10 @@ endpoint are JSON lists of plain words, so that "is in the list" is a search for
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert, Document
 from hub.storage.schema.webhooks import WebhookEndpoint, WebhookEvent, WebhookLane
 from hub.storage.transaction import DialectName, Tx
@@ -136,10 +137,11 @@ where ev.id = :event_id"""
     )
 
 
+_ENDPOINT = table_of(WebhookEndpoint)
 _TARGET: Mapping[DialectName, TextClause] = {name: _target_statement(name) for name in ("sqlite", "postgresql")}
 _ADD_ENDPOINT: Mapping[DialectName, Any] = {
-    "sqlite": sqlite.insert(table_of(WebhookEndpoint)).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(table_of(WebhookEndpoint)).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(_ENDPOINT).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_ENDPOINT).on_conflict_do_nothing(),
 }
 _ADD_LANE: Mapping[DialectName, Any] = {
     "sqlite": sqlite.insert(table_of(WebhookLane)).on_conflict_do_nothing(),
@@ -147,12 +149,24 @@ _ADD_LANE: Mapping[DialectName, Any] = {
 }
 
 
+_THERE = (
+    select(_ENDPOINT.c.id)
+    .where(one_of(_ENDPOINT.c.id, texts("endpoint_ids")))
+    .with_for_update(read=True, key_share=True)
+)
+"""On PostgreSQL these rows are locked until the commit, so that no sweep takes one away before its delivery is there to be seen; SQLite
+has one writer, and no such lock."""
+
+
 def ensure_endpoints(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make implicit endpoints and their lanes; those that are there already stay as they are."""
-    tx.conn.execute(_ADD_ENDPOINT[tx.dialect], list(rows))
-    tx.conn.execute(
-        _ADD_LANE[tx.dialect], [{"endpoint_id": row["id"], "account_id": row["account_id"]} for row in rows]
-    )
+    """Make implicit endpoints and their lanes; those that are there already stay as they are, and stay until the commit."""
+    there = {row[0] for row in tx.conn.execute(_THERE, {"endpoint_ids": [row["id"] for row in rows]})}
+    new = [row for row in rows if row["id"] not in there]
+    if new:
+        tx.conn.execute(_ADD_ENDPOINT[tx.dialect], new)
+        tx.conn.execute(
+            _ADD_LANE[tx.dialect], [{"endpoint_id": row["id"], "account_id": row["account_id"]} for row in new]
+        )
 
 
 def insert_targets(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:

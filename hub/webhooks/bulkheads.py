@@ -1,7 +1,9 @@
 """How many requests may be open at once, and whose: one slow endpoint, or one account, never takes all places.
 
 1. In all at most `most` (1,024).
-2. When the places run short (three quarters are taken), a lane holds at most max(2, most / lanes at work).
+2. When the places run short (three quarters are taken), a lane holds at most its share of those three quarters, and 2 in any case. So the
+   last quarter is never for lanes that have theirs already: an endpoint that had nothing to send until now finds a place, however many
+   others have filled their windows with requests that nobody answers.
 3. An account holds at most a quarter, as long as another account is at work too.
 4. Slow lanes (one in ten of whose answers takes more than 2 s) hold at most half together.
 """
@@ -55,7 +57,7 @@ class Bulkheads:
         if self.in_flight >= self.most:
             return False
         if self.in_flight >= self.most * SHORT:
-            share = max(LEAST_SHARE, self.most // max(1, len(self._of_lane)))
+            share = max(LEAST_SHARE, int(self.most * SHORT) // max(1, len(self._of_lane)))
             if self._of_lane[lane_id] >= share:
                 return False
         if is_slow and self._slow >= self.most * SLOW_SHARE:

@@ -8,13 +8,18 @@ import pytest
 from sqlalchemy import text
 
 from hub.config import Config
-from hub.core.ids import first_id_at
+from hub.core.commands import CallbackTarget
+from hub.core.events import DeviceData, EventType
+from hub.core.ids import IdSource, first_id_at
 from hub.storage.account_retention import ACCOUNT_SWEEPS
 from hub.storage.connect import open_engine
 from hub.storage.database import Database
 from hub.storage.retention import ADVISORY_LOCK, Retention, SweepSome, Swept, sweep
 from hub.storage.retention_rules import DAY_SECONDS, RULES, Kept, Sweep, as_markdown
 from hub.storage.schema import METADATA
+from hub.storage.transaction import Tx
+from hub.storage.webhooks_outbox import ensure_endpoints
+from hub.webhooks.outbox import NewEvent, implicit_endpoint_id, origin_of, publish
 from tests.fakes import START_MS
 from tests.integration.storage import rows
 from tests.integration.storage.rows import all_of, insert, row_at
@@ -117,11 +122,81 @@ async def test_endpoints_stay_until_they_are_deleted_and_have_nothing_left(db: D
         "wh_endpoint",
         row_at(endpoints, OLD, 1, account_id="a", id="deleted"),
         row_at(endpoints, OLD, 1, account_id="a", id="deleted, with deliveries"),
-        row_at(endpoints, OLD, 1, account_id="a", id="in use", deleted_at=None),
+        row_at(endpoints, OLD, 1, account_id="a", id="in use", deleted_at=None, is_implicit=False),
     )
     _store(db, "wh_delivery", row_at(deliveries, OLD, 2, endpoint_id="deleted, with deliveries"))
     await Retention(db, Config()).sweep_all()
     assert db.read_now(all_of, "wh_endpoint", "id") == ["deleted, with deliveries", "in use"]
+
+
+UNUSED = {
+    "is_implicit": True,
+    "deleted_at": None,
+    "gateway_id": None,
+    "forwards_line_id": None,
+    "version": 1,
+    "state": "active",
+}
+"""The endpoint behind texts' own targets, as the hub makes it."""
+
+
+async def test_endpoints_of_texts_own_targets_go_when_nobody_uses_or_knows_them(db: Database) -> None:
+    endpoints, lanes = METADATA.tables["wh_endpoint"], METADATA.tables["wh_lane"]
+    goes = {
+        "never used": {},
+        "switched off by the hub": {"version": 2, "state": "disabled"},
+        "signed by its gateway": {"version": 7, "gateway_id": "g"},
+    }
+    stays = {
+        "a delivery": {},
+        "a success": {},
+        "failing since": {},
+        "made now": {"updated_at": START_MS},
+        "secret rotated": {"version": 2},
+        "secret rotated, then off": {"version": 3, "state": "disabled"},
+        "somebody's own": {"is_implicit": False},
+    }
+    lately = {"a success": {"last_ok_at": START_MS}, "failing since": {"failing_since": START_MS}}
+    _store(db, "account", row_at(METADATA.tables["account"], OLD, 1, id="a", settings="{}"))
+    for id_, given in (goes | stays).items():
+        _store(db, "wh_endpoint", row_at(endpoints, OLD, 1, account_id="a", id=id_, **{**UNUSED, **given}))
+        _store(db, "wh_lane", row_at(lanes, OLD, 1, account_id="a", endpoint_id=id_, **lately.get(id_, {})))
+    _store(db, "wh_delivery", row_at(METADATA.tables["wh_delivery"], OLD, 1, endpoint_id="a delivery", state=0))
+    await Retention(db, Config()).sweep_all()
+    assert db.read_now(all_of, "wh_endpoint", "id") == sorted(stays)
+    assert db.read_now(all_of, "wh_lane", "endpoint_id") == sorted(stays)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("is_stored", [False, True], ids=["looked at", "stored"])
+async def test_an_endpoint_that_comes_into_use_while_it_is_swept_stays(
+    db: Database, database_url: str, ids: IdSource, is_stored: bool
+) -> None:
+    """Another process is about to commit a delivery for an endpoint that looks unused: or has only looked whether it is there."""
+    account_id, url = ids.next(START_MS), "https://receiver.example/status"
+    endpoint_id = implicit_endpoint_id(account_id, "standard", origin_of(url))
+    tables = METADATA.tables
+    _store(db, "account", row_at(tables["account"], OLD, 1, id=account_id, settings="{}"))
+    used = {**UNUSED, "account_id": account_id, "order_mode": "none"}
+    _store(db, "wh_endpoint", row_at(tables["wh_endpoint"], OLD, 1, id=endpoint_id, **used))
+    _store(db, "wh_lane", row_at(tables["wh_lane"], OLD, 1, account_id=account_id, endpoint_id=endpoint_id))
+    data, target = DeviceData(device_id="dev_1", name="phone"), CallbackTarget("standard", url)
+    event = NewEvent(ids.next(START_MS), account_id, EventType.SYSTEM_PING, START_MS, data, callback=target)
+    with open_engine(database_url, "write").connect() as other:
+        with other.begin():
+            tx = Tx(other, START_MS, "postgresql", lambda: ids.next(START_MS))
+            if is_stored:
+                publish(tx, [event])
+            else:
+                ensure_endpoints(tx, [{"id": endpoint_id, "account_id": account_id}])
+            await db.writer.submit(sweep, SweepSome("wh_endpoint", 90 * DAY_SECONDS, 0, 10))
+            if not is_stored:
+                publish(tx, [event])
+        await db.writer.submit(sweep, SweepSome("wh_endpoint", 90 * DAY_SECONDS, 0, 10))
+    assert db.read_now(all_of, "wh_delivery", "endpoint_id") == [endpoint_id]
+    assert db.read_now(all_of, "wh_endpoint", "id") == [endpoint_id]
+    assert db.read_now(all_of, "wh_lane", "endpoint_id") == [endpoint_id]
 
 
 async def test_more_rows_than_one_delete_takes_all_go(db: Database) -> None:

@@ -182,9 +182,9 @@ async def test_check_04_on_sqlite_a_second_process_is_refused(sqlite_url: str) -
 
 
 async def outage(hub: World, url: str, receiver: Receiver, seconds: float) -> None:
-    """Load, the database away for a while, load again: nothing is lost, and almost nothing is tried meanwhile."""
+    """Load, the database away for a while, load again: nothing is lost, and almost nothing is tried meanwhile, though much waits."""
     await hub.endpoint(receiver.url())
-    await hub.happen(100)
+    await hub.happen(600)
     await receiver.until_count(100)
     load = asyncio.create_task(keep_publishing(hub))
     await receiver.until_count(130)
@@ -239,11 +239,11 @@ async def away(url: str) -> AsyncIterator[None]:
 
 
 async def test_check_05_database_away_costs_no_storm_and_loses_nothing(database_url: str) -> None:
-    async with Receiver() as receiver, world(database_url) as hub:
+    async with Receiver(script=slowly(0.02)) as receiver, world(database_url) as hub:
         await outage(hub, database_url, receiver, 1.5)
 
 
 @pytest.mark.slow
 async def test_check_05_soak(database_url: str) -> None:
-    async with Receiver() as receiver, world(database_url) as hub:
+    async with Receiver(script=slowly(0.02)) as receiver, world(database_url) as hub:
         await outage(hub, database_url, receiver, 60.0)

@@ -37,6 +37,9 @@ async def outage(url: str, *, factor: float, hours: float, events: int, is_measu
         back_at = hub.clock.now()
         seen = len(receiver.posts)
         receiver.script = says(200)
+        # Twenty results open the breaker, with a window's worth under way; then one probe for each cool-down: seven up to ten minutes (and
+        # a fifth less), and those that last.
+        assert seen <= 20 + 8 + 7 + hours * 3600 / 480
         # The cool-down that runs is never longer than 10 minutes and a fifth, however long the outage.
         cool_down = await hub.db.read(cool_down_until, made.endpoint.id) - hub.clock.now()
         assert cool_down <= 12 * 60 * 1000

@@ -77,6 +77,15 @@ def test_one_lane_has_a_share_when_places_run_short() -> None:
     assert heads.admit("new", "c", is_slow=False)
 
 
+@given(st.integers(1, 380), st.integers(1, 64))
+def test_full_windows_of_others_leave_a_newcomer_its_places(silent: int, window: int) -> None:
+    heads = Bulkheads(1024)
+    for _ in range(window):
+        for n in range(silent):
+            heads.admit(f"silent{n}", "a", is_slow=False)
+    assert [heads.admit(f"new{n}", "a", is_slow=False) for n in range(64) for _ in range(2)] == [True] * 128
+
+
 def test_one_account_has_a_quarter_only_beside_another() -> None:
     alone = Bulkheads(16)
     assert sum(alone.admit(f"lane{n}", "a", is_slow=False) for n in range(8)) == 8
