@@ -11,6 +11,7 @@ from hub.config import Config
 from hub.core.commands import CallbackTarget
 from hub.core.events import DeviceData, EventType
 from hub.core.ids import IdSource, first_id_at
+from hub.storage import retention
 from hub.storage.account_retention import ACCOUNT_SWEEPS
 from hub.storage.connect import open_engine
 from hub.storage.database import Database
@@ -18,7 +19,6 @@ from hub.storage.retention import ADVISORY_LOCK, Retention, SweepSome, Swept, sw
 from hub.storage.retention_rules import DAY_SECONDS, RULES, Kept, Sweep, as_markdown
 from hub.storage.schema import METADATA
 from hub.storage.transaction import Tx
-from hub.storage.webhooks_outbox import ensure_endpoints
 from hub.webhooks.outbox import NewEvent, implicit_endpoint_id, origin_of, publish
 from tests.fakes import START_MS
 from tests.integration.storage import rows
@@ -169,11 +169,11 @@ async def test_endpoints_of_texts_own_targets_go_when_nobody_uses_or_knows_them(
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("is_stored", [False, True], ids=["looked at", "stored"])
+@pytest.mark.parametrize("is_committed", [False, True], ids=["about to commit", "committed a moment ago"])
 async def test_an_endpoint_that_comes_into_use_while_it_is_swept_stays(
-    db: Database, database_url: str, ids: IdSource, is_stored: bool
+    db: Database, database_url: str, ids: IdSource, monkeypatch: pytest.MonkeyPatch, is_committed: bool
 ) -> None:
-    """Another process is about to commit a delivery for an endpoint that looks unused: or has only looked whether it is there."""
+    """Another process stores a delivery for an endpoint that looks unused."""
     account_id, url = ids.next(START_MS), "https://receiver.example/status"
     endpoint_id = implicit_endpoint_id(account_id, "standard", origin_of(url))
     tables = METADATA.tables
@@ -181,19 +181,23 @@ async def test_an_endpoint_that_comes_into_use_while_it_is_swept_stays(
     used = {**UNUSED, "account_id": account_id, "order_mode": "none"}
     _store(db, "wh_endpoint", row_at(tables["wh_endpoint"], OLD, 1, id=endpoint_id, **used))
     _store(db, "wh_lane", row_at(tables["wh_lane"], OLD, 1, account_id=account_id, endpoint_id=endpoint_id))
-    data, target = DeviceData(device_id="dev_1", name="phone"), CallbackTarget("standard", url)
-    event = NewEvent(ids.next(START_MS), account_id, EventType.SYSTEM_PING, START_MS, data, callback=target)
-    with open_engine(database_url, "write").connect() as other:
-        with other.begin():
-            tx = Tx(other, START_MS, "postgresql", lambda: ids.next(START_MS))
-            if is_stored:
-                publish(tx, [event])
-            else:
-                ensure_endpoints(tx, [{"id": endpoint_id, "account_id": account_id}])
-            await db.writer.submit(sweep, SweepSome("wh_endpoint", 90 * DAY_SECONDS, 0, 10))
-            if not is_stored:
-                publish(tx, [event])
-        await db.writer.submit(sweep, SweepSome("wh_endpoint", 90 * DAY_SECONDS, 0, 10))
+    command = SweepSome("wh_endpoint", 90 * DAY_SECONDS, 0, 10)
+    if is_committed:
+        # Between the look for what is unused and its end.
+        delete = retention._delete
+
+        def store_and_delete(*given: Any) -> None:
+            _store(db, "wh_delivery", row_at(tables["wh_delivery"], START_MS, 1, endpoint_id=endpoint_id, state=0))
+            delete(*given)
+
+        monkeypatch.setattr(retention, "_delete", store_and_delete)
+        await db.writer.submit(sweep, command)
+    else:
+        data, target = DeviceData(device_id="dev_1", name="phone"), CallbackTarget("standard", url)
+        event = NewEvent(ids.next(START_MS), account_id, EventType.SYSTEM_PING, START_MS, data, callback=target)
+        with open_engine(database_url, "write").connect() as other, other.begin():
+            publish(Tx(other, START_MS, "postgresql", lambda: ids.next(START_MS)), [event])
+            await db.writer.submit(sweep, command)
     assert db.read_now(all_of, "wh_delivery", "endpoint_id") == [endpoint_id]
     assert db.read_now(all_of, "wh_endpoint", "id") == [endpoint_id]
     assert db.read_now(all_of, "wh_lane", "endpoint_id") == [endpoint_id]

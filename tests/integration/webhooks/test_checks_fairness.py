@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 from sqlalchemy import Connection, text
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, text
 from hub.core.events import EventType
 from hub.core.ids import render
 from hub.storage.transaction import Done, Tx
+from hub.webhooks.records import EndpointChanges
 from tests.integration.webhooks.receiver import Receiver, black_hole, figure, slowly
 from tests.integration.webhooks.world import World, webhook_ids, world
 
@@ -168,22 +170,45 @@ async def test_check_07_soak(database_url: str) -> None:
 
 
 @pytest.mark.slow
-async def test_check_07_soak_of_the_others_p99(database_url: str) -> None:
-    """The best of five rounds each: a round in which another program had the cores says nothing of the backlog."""
-    async with Receiver() as receiver, Receiver(script=slowly(0.4)) as flooded, world(database_url) as hub:
-        made = await hub.endpoint(flooded.url(), event_types=("sms:queued",))
-        for number in range(20):
-            await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:delivered",))
-        await healthy_p99(hub, receiver, 2.0, 5)
-        alone = min([await healthy_p99(hub, receiver, 12.0, 5) for _ in range(5)])
-        await hub.db.writer.submit(stuff, (hub.account_id, 200_000, made.endpoint.id))
-        hub.deliverer.wake()
-        await flooded.until_count(10)
-        await healthy_p99(hub, receiver, 20.0, 5)  # until the disk has what 200,000 rows at once have left to write
-        beside = min([await healthy_p99(hub, receiver, 12.0, 5) for _ in range(5)])
-        assert await hub.db.read(count_done, made.endpoint.id) < 100_000
-        allowed = alone * 1.2 + 0.005
-        figure(f"p99 beside a backlog ({alone * 1000:.1f} ms alone)", beside * 1000, allowed * 1000, "ms")
+async def test_check_07_soak_of_the_others_p99(database_url: str, second_database_url: str) -> None:
+    """Two hubs over databases of their own, of which one has the backlog, measured in turns: ratios of neighbouring rounds, since a machine
+    that is busy for a while is so for both. The backlog is sent only in the rounds of its own hub."""
+    ratios, alone, beside = [], list[float](), list[float]()
+    async with (
+        Receiver() as receiver,
+        Receiver(script=slowly(0.4)) as flooded,
+        world(database_url, node="without") as without,
+        world(second_database_url, node="with") as having,
+    ):
+        for hub in (without, having):
+            for number in range(20):
+                await hub.endpoint(receiver.url(f"/{number}"), event_types=("sms:delivered",))
+        made = await having.endpoint(flooded.url(), event_types=("sms:queued",), state="paused")
+        await having.db.writer.submit(stuff, (having.account_id, 200_000, made.endpoint.id))
+        for _ in range(3):  # until caches are warm, and the disk has what 200,000 rows at once have left to write
+            await healthy_times(without, receiver, 4.0, 20)
+            await healthy_times(having, receiver, 4.0, 20)
+        for number in range(9):
+            before = await healthy_times(without, receiver, 5.0, 20)
+            await switch(having, made.endpoint.id, "active")
+            sent = len(flooded.posts)
+            await flooded.until_count(sent + 10)
+            after = await healthy_times(having, receiver, 5.0, 20)
+            await switch(having, made.endpoint.id, "paused")
+            ratios.append(p99(after) / p99(before))
+            alone += before
+            beside += after
+            print(
+                f"  round {number + 1}: {p99(before) * 1000:.1f} ms without, {p99(after) * 1000:.1f} with", flush=True
+            )
+        assert await having.db.read(count_done, made.endpoint.id) < 100_000
+    print(f"  of all rounds together: {p99(alone) * 1000:.1f} ms without, {p99(beside) * 1000:.1f} with", flush=True)
+    figure("p99 beside a backlog against without, median of the rounds", statistics.median(ratios), 1.2, "times")
+
+
+async def switch(hub: World, endpoint_id: str, state: Literal["active", "paused"]) -> None:
+    """Let an endpoint be sent to, or not."""
+    await hub.webhooks.update(hub.account_id, endpoint_id, EndpointChanges(state=state))
 
 
 async def drained(url: str, backlog: int, *, p99_seconds: float | None = None) -> None:
