@@ -13,17 +13,17 @@ and returns verdicts to write and frames to send after the commit, on the connec
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from device_protocol.frames import Cancel, Drop, Go, HeldJob, HubFrame, JobRef, JobState, Refused, TooLate
 from device_protocol.limits import OFFERS_MAX, OFFERS_MAX_SILENT, SILENT_SECONDS
 from device_protocol.states import AT_RADIO, HubJobState
 
 
-@dataclass(frozen=True, slots=True)
-class HubJob:
+class HubJob(Struct, frozen=True):
     """A message as storage has it: its state, the phone it is offered or bound to, and that submission's number."""
 
     id: str
@@ -38,8 +38,7 @@ class HubJob:
         return JobRef(self.id, self.submission)
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(Struct, frozen=True):
     """Who speaks. `is_held`: the hub was restored and does not send yet. `has_news`: this phone may know more than the
     restored hub, since its `recall` is not answered to the end.
     """
@@ -49,31 +48,27 @@ class Phone:
     has_news: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Struct, frozen=True):
     """Write: bound to this phone."""
 
     ref: JobRef
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """Write: queued again, or the end of its tries; the submission is over. `reason` is the phone's word."""
 
     ref: JobRef
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Struct, frozen=True):
     """Write: uncertain, this phone's."""
 
     ref: JobRef
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Struct, frozen=True):
     """Write: this phone's and this submission, whatever was remembered, in the status the phone's state means.
 
     Never `failed` or `accepted`: `submitting`, `partial`, `uncertain` are written as uncertain, `sent` as sent.
@@ -83,23 +78,20 @@ class Adopt:
     state: JobState
 
 
-@dataclass(frozen=True, slots=True)
-class Conclude:
+class Conclude(Struct, frozen=True):
     """Write: final, with the phone's word (`cancelled`, `expired`, `uncertain` or `sent`) for this submission."""
 
     ref: JobRef
     state: JobState
 
 
-@dataclass(frozen=True, slots=True)
-class AskCancel:
+class AskCancel(Struct, frozen=True):
     """Write: `cancel_requested_at`; the state stays."""
 
     ref: JobRef
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Write nothing but a line on the message's timeline, marked as not applied."""
 
     ref: JobRef
@@ -109,8 +101,7 @@ class Note:
 Verdict: TypeAlias = Bind | Release | Doubt | Adopt | Conclude | AskCancel | Note
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """Verdicts to write in this transaction, frames to send after its commit, offers to send again."""
 
     verdicts: tuple[Verdict, ...] = ()
@@ -368,8 +359,7 @@ class HandoverRules:
         return is_held
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(Struct, frozen=True):
     """What hello changes about jobs: a decision, and the two lists of `welcome`."""
 
     decision: Decision = NOTHING

@@ -11,14 +11,15 @@ a number is asked for again.
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from device_protocol.frames import Ack, Hello, Resend
 from device_protocol.limits import BEYOND_MAX, RESEND_MAX, STREAMS_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class StreamMemory:
+class StreamMemory(Struct, frozen=True):
     """What the hub knows of one stream of one device; a row beside the device, read and written under its lock.
 
     Every number up to `contiguous` is stored or a known gap; `uuid` is what is stored there (None for 0 and a gap).
@@ -36,8 +37,7 @@ class StreamMemory:
     asked: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Numbers (both ends included) no event will come for; stored, counted and shown, never silent."""
 
     stream: str
@@ -46,8 +46,7 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(Struct, frozen=True):
     """What to write after events of one connection: the stream's row and gaps. Then send `ack`, then `resend`."""
 
     memory: StreamMemory
@@ -60,8 +59,7 @@ class Numbered:
         return Ack(self.memory.stream, self.memory.contiguous, self.memory.uuid)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamChoice:
+class StreamChoice(Struct, frozen=True):
     """What hello means for numbering: the streams to remember (the current one last), gaps, and what to ask.
 
     `new_stream` is set when the phone has to change to it; the current stream is then the new one.

@@ -1,6 +1,7 @@
 """Field types of the wire: bounded integers, opaque ids and RFC 3339 times with exactly three fraction digits."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -43,8 +44,13 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 def write_utc(at: int) -> str:
     """Milliseconds since the epoch, UTC, as the wire writes them."""
-    moment = _EPOCH + timedelta(milliseconds=at)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    second, millis = divmod(at, 1000)
+    return f"{_to_the_second(second)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(second: int) -> str:
+    return f"{_EPOCH + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S}"
 
 
 def read_utc(text: str) -> int:

@@ -25,15 +25,19 @@ def fetch(conn: Connection, statement: Executable, values: Mapping[str, Any]) ->
     """The rows of a statement that is built once in its module."""
     if conn.dialect.name != "sqlite":
         return conn.execute(statement, values).all()
-    known = _PREPARED.get(statement)
-    if known is None:
-        known = _PREPARED[statement] = _Prepared(statement, conn.dialect)
-    return known.rows(conn, values)
+    return _prepared(conn, statement).rows(conn, values)
 
 
-def run_many(conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    """A statement in SQLite's own words, once for each row."""
-    _guarded(conn, sql, rows, True)
+def change(conn: Connection, statement: Executable, values: Mapping[str, Any]) -> int:
+    """Run a statement that is built once in its module and writes; how many rows it wrote."""
+    if conn.dialect.name != "sqlite":
+        return conn.execute(statement, values).rowcount
+    return _prepared(conn, statement).run(conn, values).rowcount
+
+
+def run_many(conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+    """A statement in SQLite's own words, once for each row; how many rows all of them wrote."""
+    return _guarded(conn, sql, rows, True).rowcount
 
 
 class _Prepared:
@@ -51,13 +55,16 @@ class _Prepared:
         self._truths = [place for place, type_ in enumerate(types) if isinstance(type_, Boolean)]
 
     def rows(self, conn: Connection, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        rows: list[Sequence[Any]] = self.run(conn, values).fetchall()
+        return [self._true_or_false(row) for row in rows] if self._truths else rows
+
+    def run(self, conn: Connection, values: Mapping[str, Any]) -> sqlite3.Cursor:
         fixed = self._fixed
         given: list[Any] = []
         for name, write in self._given:
             value = values[name] if name in values else fixed[name]
             given.append(value if write is None else write(value))
-        rows: list[Sequence[Any]] = _guarded(conn, self._sql, tuple(given), False).fetchall()
-        return [self._true_or_false(row) for row in rows] if self._truths else rows
+        return _guarded(conn, self._sql, tuple(given), False)
 
     def _true_or_false(self, row: Sequence[Any]) -> Sequence[Any]:
         """SQLite has no truth values; a column of them comes as 0 and 1."""
@@ -69,6 +76,13 @@ class _Prepared:
 
 
 _PREPARED: dict[Executable, _Prepared] = {}
+
+
+def _prepared(conn: Connection, statement: Executable) -> _Prepared:
+    known = _PREPARED.get(statement)
+    if known is None:
+        known = _PREPARED[statement] = _Prepared(statement, conn.dialect)
+    return known
 
 
 def _writer(type_: TypeEngine[Any], dialect: Dialect) -> Convert | None:

@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Connection, Text, TextClause, bindparam, text
 from sqlalchemy.types import TypeEngine
 
 from hub.core.clock import UtcMs
+from hub.storage.direct import fetch
 from hub.storage.transaction import DialectName
 
 REPLAY_KEY = "~"
@@ -100,7 +101,7 @@ select endpoint_id, queue, due_at from s"""
 
 def due_lanes(conn: Connection) -> list[Lane]:
     """Every queue with pending rows, whenever the first of them is due."""
-    return [Lane(*row) for row in conn.execute(_DUE_LANES[_dialect(conn)])]
+    return [Lane(*row) for row in fetch(conn, _DUE_LANES[_dialect(conn)], {})]
 
 
 # --- the rows -------------------------------------------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ def read_due(conn: Connection, wants: Sequence[Want], busy: Sequence[int], now: 
         else:
             values["endpoints"] = [want.endpoint_id for want in same]
             values["queues"] = [want.queue for want in same]
-        found += [Due(*row) for row in conn.execute(_STATEMENTS["_by_due", dialect], values)]
+        found += [Due(*row) for row in fetch(conn, _STATEMENTS["_by_due", dialect], values)]
     return found
 
 
@@ -224,7 +225,7 @@ def read_heads(conn: Connection, want: Want, busy: Sequence[int], now: UtcMs) ->
     found: dict[int, Due] = {}
     after, has_turned = want.after_key, not want.after_key
     for _ in range(STEPS):
-        rows = conn.execute(_STATEMENTS["_by_key", dialect], {**values, "after_key": after}).all()
+        rows = fetch(conn, _STATEMENTS["_by_key", dialect], {**values, "after_key": after})
         for row in rows:
             if row[-1] and len(found) < want.most:
                 found[row[0]] = Due(*row[:-1])

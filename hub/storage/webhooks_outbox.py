@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert, Document
+from hub.storage.direct import change
 from hub.storage.schema.webhooks import WebhookEndpoint, WebhookEvent, WebhookLane
 from hub.storage.transaction import DialectName, Tx
 from hub.storage.types import table_of
@@ -121,7 +122,7 @@ def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
     if tx.dialect == "postgresql":
         return tx.conn.execute(_STORE_POSTGRESQL, {"events": _DOCUMENT.of(rows), "now": tx.now}).rowcount
     _INSERT_EVENTS.run(tx.conn, rows)
-    return tx.conn.execute(_FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now}).rowcount
+    return change(tx.conn, _FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now})
 
 
 # --- a message's own target ------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sqlalchemy import Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.core.clock import UtcMs
-from hub.storage.direct import fetch
+from hub.storage.direct import fetch, run_many
 from hub.storage.transaction import DialectName, Tx
 
 PENDING, HELD, OK, DEAD, CANCELLED = range(5)
@@ -146,14 +146,14 @@ def write_outcomes(tx: Tx, rows: Sequence[OutcomeRow]) -> int:
     if not rows:
         return 0
     if tx.dialect == "sqlite":
-        return tx.conn.exec_driver_sql(_OUTCOMES_SQLITE, list(rows)).rowcount
+        return run_many(tx.conn, _OUTCOMES_SQLITE, rows)
     return tx.conn.execute(_OUTCOMES_POSTGRESQL, _columns(OutcomeRow._fields, rows)).rowcount
 
 
 def write_attempts(tx: Tx, rows: Sequence[AttemptRow]) -> None:
     """Add to the delivery log."""
     if rows and tx.dialect == "sqlite":
-        tx.conn.exec_driver_sql(_ATTEMPTS_SQLITE, list(rows))
+        run_many(tx.conn, _ATTEMPTS_SQLITE, rows)
     elif rows:
         tx.conn.execute(_ATTEMPTS_POSTGRESQL, _columns(AttemptRow._fields, rows))
 

@@ -6,8 +6,9 @@ A connection goes through three states (`device_protocol.states.SESSION`):
                  else 401, or bye 4010                         else bye
 
 The reading side never waits for a commit: commands are queued, and with `WINDOW` of them on their way nothing more is read, so that the
-phone's own send buffer fills. The sending side is a bounded outbox, emptied by a task that lives only while there is something in it;
-a send that takes too long ends the connection, because a phone that stopped reading cannot be told anything, goodbye included.
+phone's own send buffer fills. The sending side is a bounded outbox, emptied at once; where a frame finds no room in the connection, a task
+waits for it that lives only while there is something in the outbox. A send that takes too long ends the connection, because a phone that
+stopped reading cannot be told anything, goodbye included.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from hub.devices.connect import Greeted
 from hub.devices.tokens import DeviceTokens, PhoneIdentity
 from hub.failpoints import failpoint
 from hub.log import get_logger
+from hub.phones.native.begun import Begun, begin
 from hub.phones.native.live import CLOSE_OF, UNKNOWN_FRAMES, NativeSession, as_hello, raw_if_changed
 from hub.phones.requests import bearer_of, deny, expect_refusals
 from hub.phones.sessions import Sessions
@@ -173,29 +175,43 @@ class SocketSession(NativeSession):
     # --- writing
 
     def _wake(self) -> None:
-        if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().create_task(self._flush())
+        if self._flushing is not None:
+            return
+        try:
+            while self.outbox and self.ending is None:
+                begun = begin(self._say_next())
+                if begun is not None:
+                    self._flushing = asyncio.get_running_loop().create_task(self._flush(begun))
+                    return
+        except (OSError, RuntimeError, ProtocolError) as error:
+            self._not_sent(error)
 
-    async def _flush(self) -> None:
+    async def _flush(self, begun: Begun) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(SEND_SECONDS) as patience:
+                await begun.end()
                 renew_at = loop.time() + RENEW_SECONDS
                 while self.outbox and self.ending is None:
                     await self._say_next()
                     if (now := loop.time()) >= renew_at:
                         renew_at = now + RENEW_SECONDS
                         patience.reschedule(now + SEND_SECONDS)
-        except TimeoutError:
-            log.warning("cut a phone that stopped reading", device=self.device_id, waiting=len(self.outbox))
-            self.end(TOO_SLOW, "a frame could not be sent in time")
-        except (OSError, RuntimeError):
-            self._interrupt()  # closed under our hands: the reader finds out
-        except ProtocolError as error:
-            log.error("a frame for a phone could not be written", device=self.device_id, why=str(error))
-            self.end(HUB_ERROR, "a frame could not be written")
+        except (OSError, RuntimeError, ProtocolError) as error:
+            self._not_sent(error)
         finally:
             self._flushing = None
+
+    def _not_sent(self, error: Exception) -> None:
+        """What a send that failed means for the connection."""
+        if isinstance(error, TimeoutError):
+            log.warning("cut a phone that stopped reading", device=self.device_id, waiting=len(self.outbox))
+            self.end(TOO_SLOW, "a frame could not be sent in time")
+        elif isinstance(error, ProtocolError):
+            log.error("a frame for a phone could not be written", device=self.device_id, why=str(error))
+            self.end(HUB_ERROR, "a frame could not be written")
+        else:
+            self._interrupt()  # closed under our hands: the reader finds out
 
     async def _say_next(self) -> None:
         frame = self.outbox.popleft()

@@ -1,14 +1,14 @@
 """A statement given straight to the driver reads and fails as it does through SQLAlchemy."""
 
 import pytest
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.exc import DataError, OperationalError
 
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert
 from hub.storage.connect import open_engine
 from hub.storage.database import Database
-from hub.storage.direct import fetch
+from hub.storage.direct import change, fetch, run_many
 from hub.storage.faults import Verdict, verdict_on
 from hub.storage.schema import METADATA
 from tests.integration.storage.extremes import VARIANTS, extreme_of, indexed
@@ -45,6 +45,24 @@ def test_parameters_and_lists_are_written_as_usual(db: Database) -> None:
         assert [tuple(row) for row in fetch(connection, NAMED, {"name": "a"})] == [("1", "a")]
         assert [row[0] for row in fetch(connection, LISTED, {"names": ["c", 'b"', "d"]})] == ['b"', "c"]
         assert not fetch(connection, LISTED, {"names": []})
+
+
+def test_a_change_tells_how_many_rows_it_wrote(db: Database) -> None:
+    renamed = update(FACT).where(one_of(FACT.c.name, texts("names"))).values(value="9")
+    with db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(FACT, ["name", "value"]).run(connection, [("a", "1"), ("b", "2"), ("c", "3")])
+        assert change(connection, renamed, {"names": ["a", "c", "d"]}) == 2
+        assert change(connection, renamed, {"names": ["d"]}) == 0
+        assert [fetch(connection, NAMED, {"name": name})[0][0] for name in "abc"] == ["9", "2", "9"]
+        connection.rollback()
+
+
+def test_one_statement_for_many_rows_counts_those_of_all(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url, "write")
+    with engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("create table t (a integer)")
+        assert run_many(connection, "insert into t values (?)", [(1,), (2,), (2,)]) == 3
+        assert run_many(connection, "update t set a = a where a = ?", [(2,), (7,)]) == 2
 
 
 def test_an_error_means_what_it_means_elsewhere(db: Database) -> None:

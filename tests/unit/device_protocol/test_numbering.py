@@ -1,10 +1,9 @@
 """Numbers of events: what is acknowledged, what is asked for, and that a misbehaving phone neither blocks nor grows it."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from device_protocol.frames import Ack, App, Hello, Resend
 from device_protocol.limits import BEYOND_MAX, NUMBER_MAX, RESEND_MAX, STREAMS_MAX

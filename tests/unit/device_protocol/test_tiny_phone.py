@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 import tests.tiny_phone
 from device_protocol.states import HubJobState
@@ -136,7 +137,7 @@ async def test_a_cancel_before_the_radio_is_told_as_an_event(hub: SmallHub, kit:
         await hub.offer("m0")
         await hub.until(lambda: "accepted" in hub.heard)
         (message,) = hub.hub.messages
-        bound = replace(message, job=replace(message.job, state=HubJobState.BOUND))
+        bound = replace(message, job=structs.replace(message.job, state=HubJobState.BOUND))
         hub.hub = replace(hub.hub, messages=(bound,), is_held=False)
         await hub.cancel("m0")
         await hub.until(lambda: hub.outcome("m0") == "cancelled")

@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from device_protocol.codec import decode_from_hub, decode_from_phone, encode
 from device_protocol.frames import (
     Accepted,
@@ -337,9 +339,9 @@ class HubHands:
             case Doubt():
                 return self._put(hub, message, HubJobState.UNCERTAIN)
             case AskCancel():
-                return self._swap(hub, replace(message, job=replace(job, is_cancel_requested=True)))
+                return self._swap(hub, replace(message, job=structs.replace(job, is_cancel_requested=True)))
             case Adopt(state=state):
-                adopted = replace(job, device=device, submission=ref.submission)
+                adopted = structs.replace(job, device=device, submission=ref.submission)
                 if state is JobState.SENT:
                     return self._settle(hub, replace(message, job=adopted), "sent")
                 return self._put(hub, replace(message, job=adopted), HubJobState.UNCERTAIN)
@@ -350,7 +352,7 @@ class HubHands:
         old = message.job.state
         assert state is old or state in HUB_JOB[old], f"hub job {old} -> {state}"
         device = None if state is HubJobState.QUEUED else message.job.device
-        return self._swap(hub, replace(message, job=replace(message.job, state=state, device=device)))
+        return self._swap(hub, replace(message, job=structs.replace(message.job, state=state, device=device)))
 
     def _settle(self, hub: HubPart, message: Message, outcome: str) -> HubPart:
         if message.job.state is HubJobState.SETTLED:
@@ -370,7 +372,9 @@ class HubHands:
         if not self.rules.may_offer(0, 0.0, is_held=hub.is_held):
             return None
         memory = hub.devices[device]
-        job = replace(message.job, state=HubJobState.OFFERED, device=memory.device, submission=hub.next_submission)
+        job = structs.replace(
+            message.job, state=HubJobState.OFFERED, device=memory.device, submission=hub.next_submission
+        )
         hub = replace(self._swap(hub, replace(message, job=job)), next_submission=hub.next_submission + 1)
         return HubMove(hub, (Effect(device, memory.session_no, encode(self.job_frame(job.ref))),))
 

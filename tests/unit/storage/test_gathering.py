@@ -1,0 +1,47 @@
+"""A batch is gathered while commands come, and not a moment longer than that or than the window."""
+
+from collections.abc import Iterator
+from itertools import chain, count, repeat
+
+import pytest
+
+from hub.storage.gathering import ENOUGH_WAITING, STEP_SECONDS, gather
+
+
+class Sleeper:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def gather(self, waiting: Iterator[int], window_seconds: float) -> float:
+        gather(lambda: next(waiting), window_seconds, monotonic=self.monotonic, sleep=self.sleep)
+        return self.now
+
+
+def test_one_command_alone_waits_for_one_step() -> None:
+    assert Sleeper().gather(repeat(1), 1.0) == STEP_SECONDS
+
+
+def test_it_goes_on_while_each_step_brings_more() -> None:
+    assert Sleeper().gather(chain([1, 5, 6, 9], repeat(9)), 1.0) == pytest.approx(4 * STEP_SECONDS)
+
+
+@pytest.mark.parametrize("steps", [0.4, 1, 3.5])
+def test_it_ends_with_the_window_although_more_come(steps: float) -> None:
+    assert Sleeper().gather(count(1), steps * STEP_SECONDS) == pytest.approx(steps * STEP_SECONDS)
+
+
+def test_without_a_window_it_does_not_wait() -> None:
+    assert Sleeper().gather(count(1), 0.0) == 0.0
+
+
+def test_with_enough_there_is_nothing_to_wait_for() -> None:
+    assert Sleeper().gather(count(ENOUGH_WAITING), 1.0) == 0.0
+    assert Sleeper().gather(chain([3], count(ENOUGH_WAITING)), 1.0) == STEP_SECONDS
