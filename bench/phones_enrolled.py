@@ -22,12 +22,12 @@ from bench.loop_load import Counts, Phone, Seen, sim
 from bench.processes import SERVER_CORE, pinned, process, wait_until_up
 from device_protocol.enrolment import DeviceDescription, secret_hash
 from device_protocol.frames import Sim
-from hub import operations
 from hub.app import open_services
 from hub.clock import SystemClock
 from hub.config import read_config
 from hub.devices.enrol import Enrol, code_hash, create_enrolment, enrol, new_enrolment
 from hub.devices.tokens import PURPOSE, DeviceTokens, PhoneIdentity
+from hub.operations.accounts import account_of
 
 SOCKET = "/device/v1/socket"
 AT_ONCE = 100
@@ -74,7 +74,7 @@ def allow_open_files() -> None:
 async def _enrol(environment: dict[str, str], count: int) -> list[Enrolled]:
     services = open_services(read_config(environment), SystemClock())
     try:
-        account = await operations.account_of(services, None)
+        account = await account_of(services, None)
         now = services.clock.now()
 
         def new_id() -> str:
