@@ -91,7 +91,10 @@ def demo(
     ] = False,
     port: Annotated[int, typer.Option(help="Port of the demo hub.")] = 8080,
 ) -> None:
-    """Show the whole thing on this machine: a hub, an emulated phone, a text out, a reply in, signed webhooks."""
+    """Show the whole thing on this machine.
+
+    A hub, an emulated phone, a text out, a reply in, signed webhooks.
+    """
     from hub.demo.tour import run_demo
 
     sys.exit(run_demo(once=once, port=port))
@@ -103,7 +106,7 @@ def enrol(
     account: InAccount = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a one-time code that enrols a phone, and show it as a QR code."""
+    """Show a one-time QR code that enrols a phone."""
     answer = ask("enrol", name=name, account=account)
     show(
         answer,
@@ -146,7 +149,10 @@ def config(markdown: Annotated[bool, typer.Option("--markdown", help="Print docs
 
 @app.command()
 def openapi() -> None:
-    """Print the OpenAPI document of REST v1, as a running hub serves it under /openapi.json."""
+    """Print the OpenAPI document of REST v1.
+
+    It is what a running hub serves under /openapi.json.
+    """
     from hub.dialects.native_v1.reference import api_document
 
     print(json.dumps(api_document()))
@@ -154,7 +160,10 @@ def openapi() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to this version of the program; `hub serve` does the same at its start."""
+    """Bring the database to this version of the program.
+
+    `hub serve` does the same at its start.
+    """
     from hub.app import open_services
     from hub.clock import SystemClock
 
@@ -178,7 +187,10 @@ def import_smsgate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Users, phones, webhooks and messages of an sms-gate.app server; may be repeated, and goes on where it stopped."""
+    """Move in from an sms-gate.app server.
+
+    Users, phones, webhooks and messages. It may be repeated, and goes on where it stopped.
+    """
     where = source if "://" in source else str(Path(source).resolve())
     answer = ask("import.smsgate", source=where, account=account, is_dry=dry_run, does_send=send_pending)
     lines = [

@@ -18,7 +18,10 @@ def device_add(
     account: InAccount = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a word for a phone with the sms-gate.app app, and say what to type there. The hub's own app: hub enrol."""
+    """Add a phone with the sms-gate.app app.
+
+    Makes its word, and says what to type there. For the hub's own app: hub enrol.
+    """
     answer = ask("device.add", name=name, device_id=device, account=account)
     steps = [f"{number}. {step}" for number, step in enumerate(answer["steps"], 1)]
     warning = [f"\nWARNING: {answer['warning']}"] if answer["warning"] else []

@@ -23,7 +23,10 @@ def forward_webhook(
     account: InAccount = None,
     as_json: AsJson = False,
 ) -> None:
-    """Post a number's texts to a URL, also those that wait to be mailed."""
+    """Post a number's texts to a URL.
+
+    Also those that wait to be mailed.
+    """
     answer = ask("forward.webhook", number=number, url=url, time_zone=time_zone, account=account)
     show(answer, as_json, _sentence(answer))
 

@@ -10,7 +10,7 @@ import typer
 from hub.cli.asking import AsJson, InAccount, ask, show
 from hub.webhooks.signing import DEFAULT_GRACE_SECONDS
 
-app = typer.Typer(help="Account SIDs and tokens in Twilio's shape, for PBXs and programs.", no_args_is_help=True)
+app = typer.Typer(help="Twilio's account SIDs and tokens, for PBXs and programs.", no_args_is_help=True)
 
 GatewayName = Annotated[str, typer.Argument(help="Letters and digits; it stands in URLs.")]
 

@@ -23,7 +23,10 @@ def user_add(
     account: InAccount = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a person, and print the one-time link by which they choose a password."""
+    """Add a person.
+
+    Prints the one-time link by which they choose a password.
+    """
     answer = ask("user.add", username=username, name=name, role=str(role), account=account)
     show(answer, as_json, f"{answer['link']}\n\n{_LINK}")
 
@@ -42,14 +45,20 @@ def user_list(account: InAccount = None, as_json: AsJson = False) -> None:
 
 @app.command("setup")
 def user_setup(as_json: AsJson = False) -> None:
-    """The one-time link that makes the first person of a new hub; `hub serve` prints one too."""
+    """The link that makes the first person of a new hub.
+
+    It works once; `hub serve` prints one too.
+    """
     answer = ask("user.setup")
     show(answer, as_json, f"{answer['link']}\n\n{_LINK}")
 
 
 @app.command("sign-ups")
 def user_sign_ups(as_json: AsJson = False) -> None:
-    """Who signed up and has not confirmed their address, with the link that does: pass it on where the hub sends no mail."""
+    """Who signed up and has not confirmed their address.
+
+    With the link that does: pass it on where the hub sends no mail.
+    """
     answer = ask("user.sign_ups")
     rows = [
         f"{row['username']:32} {row['asked_at']}  {row['link'] or 'sealed with another key'}"
@@ -66,7 +75,10 @@ def user_reset(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a one-time link by which somebody chooses a new password; the old one works until then."""
+    """Let somebody choose a new password by a one-time link.
+
+    The old one works until then.
+    """
     answer = ask("user.reset", username=username, drops_totp=without_code)
     show(answer, as_json, f"{answer['link']}\n\n{_LINK}")
 

@@ -40,7 +40,10 @@ def listen(
     ] = "",
     headers: Annotated[bool, typer.Option("--headers", help="Show all request headers too.")] = False,
 ) -> None:
-    """Receive webhooks on this machine: show each, and say whether it is genuine."""
+    """Receive webhooks on this machine and look at each.
+
+    Shows each, and says whether it is genuine.
+    """
     from hub.clock import SystemClock
     from hub.workbench.faults import Plan
     from hub.workbench.listen import Listener
@@ -90,7 +93,10 @@ def forward(
         Path | None, typer.Option(help="Trust this certificate of the hub (HUB_TLS=auto).", exists=True, dir_okay=False)
     ] = None,
 ) -> None:
-    """Post a hub's events to a receiver the hub cannot reach, such as a laptop behind NAT, as its webhooks would look."""
+    """Post a hub's events to a receiver it cannot reach.
+
+    Such as a laptop behind NAT; each looks as a webhook would.
+    """
     from hub.clock import SystemClock
     from hub.webhooks.formats import BUILT_IN
     from hub.webhooks.signing import secret_text
