@@ -129,6 +129,26 @@ def test_a_batch_offers_as_many_as_there_is_room_for(world: World, phone: str) -
     assert len(woken(world)) == 1
 
 
+@pytest.mark.parametrize("budget", ["per_minute", "per_hour", "per_day", "per_month"])
+def test_what_a_batch_itself_offers_counts(world: World, phone: str, budget: str) -> None:
+    world.change(Line, world.lines(phone)[0], **{budget: 1})
+    world.run(accept, [world.prepare(PEER), world.prepare(PEER)])
+    assert len(world.frames(Job)) == 1
+
+
+def test_an_open_offer_takes_its_room(world: World, phone: str) -> None:
+    world.send(PEER)
+    world.run(accept, [world.prepare(PEER) for _ in range(3)])
+    assert len(world.frames(Job)) == 3
+
+
+def test_an_open_offer_counts_against_the_pace(world: World, phone: str) -> None:
+    world.change(Line, world.lines(phone)[0], per_minute=2)
+    world.send(PEER)
+    world.run(accept, [world.prepare(PEER), world.prepare(PEER)])
+    assert len(world.frames(Job)) == 2
+
+
 def test_a_sender_that_was_not_found_is_told_before_the_offer(world: World, phone: str) -> None:
     message_id = world.send(PEER, sender=ByName("nobody"))
     assert world.kinds(message_id) == ["sender_unknown", "offered"]
