@@ -101,6 +101,8 @@ class ReplyText(msgspec.Struct, frozen=True, kw_only=True):
     sender: str | None = None
     """None = the line that text came in on."""
     callback_url: str | None = None
+    media_urls: tuple[str, ...] = ()
+    """What to attach, by where it is."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -163,7 +163,7 @@ def _new_lines(
 def _pull(tx: Tx, command: CarrierText, message_id: str) -> PullRow:
     urls = msgspec.json.encode([one.url for one in command.media]).decode()
     tell_at = tx.now + round(TELL_SECONDS * 1000)
-    return PullRow(message_id, command.account_id, command.gateway_id, command.number, urls, 0, tx.now, tell_at, None)
+    return PullRow(message_id, command.account_id, command.gateway_id, command.number, urls, 0, tx.now, tell_at)
 
 
 def _incoming(command: CarrierText, message_id: str, line_id: str | None) -> Incoming:

@@ -26,12 +26,14 @@ from hub.messages.carried_media import (
     Bring,
     EndTry,
     FreePulls,
+    GoOn,
     Pull,
     TakePulls,
     Tell,
     bring,
     end_try,
     free_pulls,
+    go_on,
     take_pulls,
     tell,
 )
@@ -46,8 +48,8 @@ AT_ONCE = 8
 MOST_OF_ACCOUNT = 2
 FETCH_SECONDS = 20.0
 """For one attachment, redirects included."""
-LEASE_SECONDS = 300.0
-"""Longer than the most attachments a message can have take together."""
+LEASE_SECONDS = 60.0
+"""Longer than one attachment takes; taken anew for each."""
 REDIRECTS = 3
 MOST_TOLD = 200
 _LATE = "It did not come in time."
@@ -100,8 +102,8 @@ class CarriedMedia:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def begin(self) -> None:
-        """What this process had taken before it died is due."""
-        command = FreePulls(self._parts.config.node_name)
+        """What the process before this one had taken is due."""
+        command = FreePulls()
         await self._db.writer.submit(free_pulls, command, *command.keys())
 
     async def look(self) -> None:
@@ -114,7 +116,7 @@ class CarriedMedia:
             full = {account for account, n in Counter(self._tasks.values()).items() if n >= MOST_OF_ACCOUNT}
             if not await self._db.read(is_any_due, now, full):
                 return
-            take = TakePulls(self._parts.config.node_name, tuple(sorted(full)), 1, LEASE_SECONDS)
+            take = TakePulls(tuple(sorted(full)), 1, LEASE_SECONDS)
             taken = await self._db.writer.submit(take_pulls, take, *take.keys())
             if not taken:
                 return
@@ -141,6 +143,8 @@ class CarriedMedia:
         login = await self._login_of(row.account_id, row.gateway_id)
         held, why = pull.held_bytes, _LATE
         for medium in pull.waiting:
+            still = GoOn(row.account_id, row.message_id, LEASE_SECONDS)
+            await self._db.writer.submit(go_on, still, *still.keys())
             try:
                 brought, sentence = await self._one(row.account_id, medium, pull.urls[medium.position], held, login)
             except NotFetched as error:

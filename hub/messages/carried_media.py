@@ -39,7 +39,6 @@ _JSON = msgspec.json.Encoder()
 class TakePulls(msgspec.Struct, frozen=True):
     """Take up to `most` messages whose attachments are due, but of these accounts, for `lease_seconds`."""
 
-    node: str
     busy: tuple[str, ...]
     most: int
     lease_seconds: float
@@ -50,13 +49,23 @@ class TakePulls(msgspec.Struct, frozen=True):
 
 
 class FreePulls(msgspec.Struct, frozen=True):
-    """A process of this name begins: what it had taken before is due."""
-
-    node: str
+    """A process begins that is the only one: what another had taken before is due."""
 
     def keys(self) -> tuple[str, ...]:
         """As taking."""
         return ("media pulls",)
+
+
+class GoOn(msgspec.Struct, frozen=True):
+    """Whoever has taken a message still works for it."""
+
+    account_id: str
+    message_id: str
+    lease_seconds: float
+
+    def keys(self) -> tuple[str, ...]:
+        """What orders this command."""
+        return (f"message:{self.message_id}",)
 
 
 class Bring(msgspec.Struct, frozen=True):
@@ -114,7 +123,7 @@ def take_pulls(tx: Tx, commands: Sequence[TakePulls]) -> list[Done[tuple[Pull, .
 
 def _taken(tx: Tx, command: TakePulls) -> list[PullRow]:
     until = tx.now + round(command.lease_seconds * 1000)
-    return stored.claim_pulls(tx, command.node, until, command.busy, command.most)
+    return stored.claim_pulls(tx, until, command.busy, command.most)
 
 
 def _pull(tx: Tx, row: PullRow) -> Pull:
@@ -128,9 +137,17 @@ def _pull(tx: Tx, row: PullRow) -> Pull:
 
 
 def free_pulls(tx: Tx, commands: Sequence[FreePulls]) -> list[Done[None]]:
-    """Use case: take leases back."""
+    """Use case: take leases back, where one process at a time serves the data; elsewhere they run out."""
+    if tx.dialect == "sqlite":
+        stored.free_pulls(tx)
+    return [Done(None) for _ in commands]
+
+
+def go_on(tx: Tx, commands: Sequence[GoOn]) -> list[Done[None]]:
+    """Use case: hold leases for longer."""
     for command in commands:
-        stored.free_pulls(tx, command.node)
+        until = tx.now + round(command.lease_seconds * 1000)
+        stored.try_again(tx.conn, command.account_id, command.message_id, until)
     return [Done(None) for _ in commands]
 
 

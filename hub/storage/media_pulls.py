@@ -27,7 +27,6 @@ class PullRow(NamedTuple):
     tries: int
     next_at: UtcMs
     tell_at: UtcMs | None
-    node: str | None
 
 
 class Brought(NamedTuple):
@@ -60,11 +59,11 @@ _ONE = (
     .with_for_update()
 )
 _KEY = and_(PULL.c.account_id == bindparam("_account_id"), PULL.c.message_id == bindparam("_message_id"))
-_TAKE = update(PULL).where(_KEY).values(node=bindparam("_node"), next_at=bindparam("_until"), tries=PULL.c.tries + 1)
-_AGAIN = update(PULL).where(_KEY).values(node=None, next_at=bindparam("_at"))
+_TAKE = update(PULL).where(_KEY).values(next_at=bindparam("_until"), tries=PULL.c.tries + 1)
+_AGAIN = update(PULL).where(_KEY).values(next_at=bindparam("_at"))
 _TOLD = update(PULL).where(_KEY).values(tell_at=None)
 _END = delete(PULL).where(_KEY)
-_FREE = update(PULL).where(PULL.c.node == bindparam("_node")).values(node=None, next_at=bindparam("_now"))
+_FREE = update(PULL).where(PULL.c.next_at > bindparam("_now")).values(next_at=bindparam("_now"))
 _WAITS = and_(
     MEDIA.c.account_id == bindparam("_account_id"),
     MEDIA.c.message_id == bindparam("_message_id"),
@@ -98,18 +97,18 @@ def is_any_due(conn: Connection, now: UtcMs, busy: Collection[str]) -> bool:
     return conn.execute(_DUE, {"now": now, "busy": sorted(busy), "most": 1}).first() is not None
 
 
-def claim_pulls(tx: Tx, node: str, until: UtcMs, busy: Collection[str], most: int) -> list[PullRow]:
+def claim_pulls(tx: Tx, until: UtcMs, busy: Collection[str], most: int) -> list[PullRow]:
     """Take what is due, the longest due first, but for these accounts; nobody else takes it before `until`."""
     found = tx.conn.execute(_CLAIM, {"now": tx.now, "busy": sorted(busy), "most": most})
     rows = [PullRow(*row) for row in found]
     for row in rows:
-        tx.conn.execute(_TAKE, {**_key(row.account_id, row.message_id), "_node": node, "_until": until})
-    return [row._replace(tries=row.tries + 1, next_at=until, node=node) for row in rows]
+        tx.conn.execute(_TAKE, {**_key(row.account_id, row.message_id), "_until": until})
+    return [row._replace(tries=row.tries + 1, next_at=until) for row in rows]
 
 
-def free_pulls(tx: Tx, node: str) -> None:
-    """What a process of this name had taken is due at once: it is gone."""
-    tx.conn.execute(_FREE, {"_node": node, "_now": tx.now})
+def free_pulls(tx: Tx) -> None:
+    """Everything is due at once: whoever had taken some of it is gone."""
+    tx.conn.execute(_FREE, {"_now": tx.now})
 
 
 def lock_pull(conn: Connection, account_id: str, message_id: str) -> PullRow | None:
@@ -124,7 +123,7 @@ def untold_until(conn: Connection, now: UtcMs, most: int) -> list[tuple[str, str
 
 
 def try_again(conn: Connection, account_id: str, message_id: str, at: UtcMs) -> None:
-    """Nobody tries now; somebody may from then on."""
+    """Somebody may try from then on."""
     conn.execute(_AGAIN, {**_key(account_id, message_id), "_at": at})
 
 

@@ -76,9 +76,10 @@ def test_twiml_asks_for_texts_and_leads_on() -> None:
       <Message><Body>in a body</Body><Media>https://x.example/a.png</Media></Message><Message><Media>only</Media></Message>
       <Redirect>/next</Redirect><Message>never</Message></Response>"""
     script = read_script("text/xml; charset=utf-8", body)
-    assert [(one.text, one.to, one.sender, one.callback_url) for one in script.texts] == [
-        ("plain", "+1415", "+1202", "https://x.example/cb"),
-        ("in a body", None, None, None),
+    assert [(one.text, one.to, one.sender, one.callback_url, one.media_urls) for one in script.texts] == [
+        ("plain", "+1415", "+1202", "https://x.example/cb", ()),
+        ("in a body", None, None, None, ("https://x.example/a.png",)),
+        ("", None, None, None, ("only",)),
     ]
     assert script.next_url == "/next"
 

@@ -55,7 +55,12 @@ class Messages:
         device_id = self.device_of(ask, posted.device_id)
         devices = await _fitting(ask, posted, device_id)
         command = await prepared(ask, posted, devices, device_id)
-        parent = await ask.write(take, command)
+        try:
+            parent = await ask.write(take, command)
+        except HubError as error:
+            if error.code is not Code.NO_MMS_LINE:
+                raise
+            raise wrong(error.detail) from error  # 409 says here that the id was used
         found = await ask.services.db.read(read_one, ask.account_id, parent.shown_id)
         if found is None:
             raise HubError(Code.NOT_FOUND, "message not found")

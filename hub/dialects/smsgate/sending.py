@@ -16,6 +16,7 @@ from hub.core.errors import Code, HubError
 from hub.core.ids import to_smsgate21
 from hub.devices.views import DeviceView
 from hub.dialects.smsgate.answers import wrong
+from hub.dialects.smsgate.attaching import Attached, kept, read_mms
 from hub.dialects.smsgate.reading import as_object, flag, moment, number, query_flag, query_number, text
 from hub.dialects.smsgate.serving import Ask
 from hub.dialects.smsgate.taking import DOOR, Take, own_id
@@ -50,12 +51,13 @@ class Posted(NamedTuple):
     ttl_seconds: int | None
     valid_until: UtcMs | None
     schedule_at: UtcMs | None
+    attachments: tuple[Attached, ...] = ()
 
 
 def read_posted(value: Any) -> Posted:
     """The body of `POST /messages`. Raises what is told as 400."""
     body = as_object(value)
-    content, data_port = _content(body)
+    content, data_port, attachments = _content(body)
     ttl, until = number(body, "ttl", least=5, most=LONGEST_TTL_SECONDS), moment(body, "validUntil")
     if ttl is not None and until is not None:
         raise wrong("Give ttl or validUntil, not both.")
@@ -72,34 +74,38 @@ def read_posted(value: Any) -> Posted:
         ttl_seconds=ttl,
         valid_until=until,
         schedule_at=moment(body, "scheduleAt"),
+        attachments=attachments,
     )
 
 
-def _content(body: Mapping[str, Any]) -> tuple[str, int | None]:
-    """The text, or the data and its port."""
+def _content(body: Mapping[str, Any]) -> tuple[str, int | None, tuple[Attached, ...]]:
+    """The text, or the data and its port, and what is attached."""
     given = [
         name for name in ("textMessage", "dataMessage", "mmsMessage", "message") if body.get(name) not in (None, "")
     ]
     if len(given) != 1:
         raise wrong(
-            "no text or data content: give textMessage, dataMessage or message."
+            "no text or data content: give textMessage, dataMessage, mmsMessage or message."
             if not given
             else f"Give one content, not {' and '.join(given)}."
         )
     match given[0]:
         case "message":
-            return text(body, "message", most=LONGEST_TEXT, needed=True) or "", None
+            return text(body, "message", most=LONGEST_TEXT, needed=True) or "", None, ()
         case "textMessage":
             part = as_object(body["textMessage"], "textMessage")
-            return text(part, "text", least=1, most=LONGEST_TEXT, needed=True) or "", None
+            return text(part, "text", least=1, most=LONGEST_TEXT, needed=True) or "", None, ()
         case "dataMessage":
             part = as_object(body["dataMessage"], "dataMessage")
             port = number(part, "port", least=1, most=65_535)
             if port is None:
                 raise wrong("dataMessage.port is required.")
-            return text(part, "data", least=4, most=LONGEST_TEXT, needed=True) or "", port
+            return text(part, "data", least=4, most=LONGEST_TEXT, needed=True) or "", port, ()
         case _:
-            raise wrong("This hub cannot send MMS: no phone of it is told to. Send textMessage instead.")
+            if flag(body, "isEncrypted", default=False):
+                raise wrong("An MMS cannot be encrypted: the hub has to know what its attachments are.")
+            mms = read_mms(body["mmsMessage"], LONGEST_TEXT)
+            return mms.text, None, mms.attachments
 
 
 def _phone_numbers(value: Any) -> tuple[str, ...]:
@@ -129,6 +135,7 @@ async def prepared(ask: Ask, posted: Posted, devices: Sequence[DeviceView], devi
         want_dlr=posted.want_dlr,
         trace_id=ask.trace_id,
         all_or_nothing=True,
+        media=await kept(ask, posted.attachments),
     )
     ready = prepare(request, addresses, limits, now=ask.now, new_id=ask.new_id)
     recipients = ready.request.recipients

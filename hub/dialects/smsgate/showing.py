@@ -104,4 +104,4 @@ def _content(parent: ParentRow, first: Part) -> dict[str, Any]:
     row = first.row
     if row.data_port is not None:
         return {"dataMessage": {"data": row.text, "port": row.data_port}}
-    return {"textMessage": {"text": row.text}}
+    return {"mmsMessage" if row.kind == "mms" else "textMessage": {"text": row.text}}

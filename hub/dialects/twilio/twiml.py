@@ -1,7 +1,7 @@
 """TwiML: the XML with which a receiver answers an inbound text (https://www.twilio.com/docs/messaging/twiml).
 
-Read are `<Message>` (its text or `<Body>`, with `to`, `from`, `action`, `statusCallback`) and `<Redirect>`, which names the next document.
-Anything else is passed over. A document type declaration is refused whole: it is how XML is made to explode.
+Read are `<Message>` (its text or `<Body>`, its `<Media>`, with `to`, `from`, `action`, `statusCallback`) and `<Redirect>`, which names the
+next document. Anything else is passed over. A document type declaration is refused whole: it is how XML is made to explode.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
+from hub.core.media import MOST_MEDIA
 from hub.core.ports import ReplyText
 
 XML_TYPES = ("text/xml", "application/xml")
@@ -54,11 +55,13 @@ def read_script(content_type: str, body: bytes) -> Script:
 def _reply(verb: ElementTree.Element) -> ReplyText | None:
     bodies = [child.text or "" for child in verb if child.tag == "Body"]
     text = "".join(bodies) if bodies else (verb.text or "").strip()
-    if not text:
+    media = [url for child in verb if child.tag == "Media" and (url := (child.text or "").strip())]
+    if not text and not media:
         return None
     return ReplyText(
         text=text,
         to=verb.get("to") or None,
         sender=verb.get("from") or None,
         callback_url=verb.get("statusCallback") or verb.get("action") or None,
+        media_urls=tuple(media[:MOST_MEDIA]),
     )

@@ -104,5 +104,3 @@ class MediaPull(SQLModel, table=True):
     """When to try next; while somebody tries, when another may."""
     tell_at: int | None = Field(default=None, sa_type=UtcMillis)
     """When customers are told at the latest; none once they were."""
-    node: str | None = Field(default=None, sa_type=CleanText)
-    """The hub process that tries."""

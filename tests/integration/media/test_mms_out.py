@@ -9,15 +9,19 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from hub.core.clock import rfc3339
 from hub.core.commands import ByLine, SentMedium
 from hub.core.errors import Code
+from hub.core.events import EventType, ReceivedData, encode
 from hub.core.ids import IdSource, render
+from hub.core.ports import EndpointView, EventView, ReplyText
 from hub.media import pulling
 from hub.media.keeping import DropMedium, drop_media, keep
 from hub.messages.accept import accept
 from hub.messages.cancel import Cancel, cancel
 from hub.messages.dispatch import Retract, retract
 from hub.messages.move import MoveQueue, move_queue
+from hub.messages.replies import Replies
 from hub.messages.resend import Resend, resend
 from hub.storage.retention import Retention
 from hub.storage.schema.devices import Device
@@ -207,6 +211,41 @@ async def test_an_upload_is_sent_as_often_as_one_likes_for_a_day_and_is_nobody_e
     assert (again.status_code, again.json()) == (202, first.json()), "the same request is answered the same"
     message = (await customer.v1().get("/v1/messages")).json()["items"][0]
     assert (await customer.v1().get(message["media"][0]["url"])).content == PNG
+
+
+async def test_a_twiml_answer_sends_media_once_and_its_words_alone_where_that_cannot_be(customer: Customer) -> None:
+    world = customer.world
+    replies = Replies(customer.services)
+    endpoint = EndpointView(endpoint_id="e", account_id=ACCOUNT, url="https://pbx.example/in", format="twilio")
+    asked: list[bytes] = []
+
+    async def answered(event_id: str, *texts: ReplyText) -> list[tuple[str, str]]:
+        data = encode(ReceivedData(id="m", from_=PEER, to=None, text="?", segments=1, received_at=rfc3339(0)))
+        event = EventView(
+            event_id=event_id, seq=1, type=EventType.SMS_RECEIVED, account_id=ACCOUNT, occurred_at=0, data=data.encode()
+        )
+        await replies(event, endpoint, texts)
+        return [(row.kind, row.text) for row in world.messages()]
+
+    async with web({"/cat.png": answer(PNG, "image/png"), "/page": answer(HTML, "text/html")}, asked) as url:
+        cat, page = (
+            ReplyText(text="Look", media_urls=(url("/cat.png"),)),
+            ReplyText(text="", media_urls=(url("/page"),)),
+        )
+        plain = world.phone("Plain")
+        assert await answered("one", cat, page) == [("sms", "Look")]
+        assert asked == [], "nothing is fetched where no line could send it"
+        world.phone("Able", sends_mms=True)
+        assert await answered("one", cat, page) == [("sms", "Look")], "the same answer again sends nothing"
+        asked.clear()
+        several = ("two", cat, page, ReplyText(text="", media_urls=(url("/cat.png"),)), ReplyText(text="bye"))
+        both = [("sms", "Look"), ("mms", "Look"), ("mms", ""), ("sms", "bye")]
+        assert await answered(*several) == both
+        fetched = len(asked)
+        assert await answered(*several) == both
+        assert len(asked) == fetched + 1, "only what failed is asked for again"
+    assert world.lines(plain)
+    assert len(world.rows(Media)) == 2
 
 
 async def kept(customer: Customer) -> tuple[SentMedium, ...]:

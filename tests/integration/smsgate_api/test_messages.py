@@ -12,11 +12,14 @@ from device_protocol.payloads import SmsCancelled
 from hub.core.clock import rfc3339
 from hub.core.ids import to_smsgate21
 from hub.storage.schema.devices import Device
+from hub.storage.schema.media import MediaContent
 from hub.storage.schema.messages import Message
-from tests.integration.messages.world import STRANGER
+from tests.integration.messages.world import STRANGER, Phones
 from tests.integration.smsgate_api.gate import NUMBER, OTHER, Gate, message_of
 
 pytestmark = pytest.mark.anyio
+PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 9
+ATTACHED = {"contentType": "image/png", "name": "../a/cat.png", "data": base64.b64encode(PNG).decode()}
 SEALED = "$aes-256-cbc/pbkdf2-sha1$i=75000$c2FsdHNhbHRzYWx0c2E=$"
 
 
@@ -230,6 +233,12 @@ async def test_delivery_reports_can_be_left_out(gate: Gate) -> None:
         ({"phoneNumbers": [NUMBER], "dataMessage": {"data": "AAAA"}}, "port"),
         ({"phoneNumbers": [NUMBER], "dataMessage": {"data": "no base64 at all", "port": 1}}, "base64"),
         ({"phoneNumbers": [NUMBER], "mmsMessage": {"text": "a"}}, "MMS"),
+        ({"phoneNumbers": [NUMBER], "mmsMessage": {"attachments": [ATTACHED] * 11}}, "1 to 10"),
+        ({"phoneNumbers": [NUMBER], "mmsMessage": {"attachments": [{"data": "AAAA"}]}}, "contentType"),
+        ({"phoneNumbers": [NUMBER], "mmsMessage": {"attachments": [{**ATTACHED, "data": "?"}]}}, "base64"),
+        ({"phoneNumbers": [NUMBER], "mmsMessage": {"attachments": [{"contentType": "image/png"}]}}, "base64"),
+        ({"phoneNumbers": [NUMBER], "mmsMessage": {"attachments": [ATTACHED]}}, "No phone of this account sends MMS"),
+        ({"phoneNumbers": [SEALED], "mmsMessage": {"attachments": [ATTACHED]}, "isEncrypted": True}, "encrypted"),
         ([], "object"),
         (None, "object"),
     ],
@@ -238,6 +247,30 @@ async def test_what_cannot_be_sent_is_told_in_one_sentence_and_stored_nowhere(ga
     answer = await gate.http.post("/messages", json=body)
     assert part in message_of(answer, 400)
     assert gate.world.messages() == []
+
+
+async def test_an_mms_goes_out_by_a_phone_that_sends_them_and_by_no_other(gate: Gate) -> None:
+    plain = gate.shown_device
+    able = gate.world.phone("Able", sends_mms=True)
+    body = {"phoneNumbers": [NUMBER], "mmsMessage": {"subject": "Hi", "text": "Look", "attachments": [ATTACHED]}}
+    taken = await gate.http.post("/messages", json={**body, "id": "own-1"})
+    assert taken.status_code == 202, taken.text
+    assert taken.json()["mmsMessage"] == {"text": "Hi\nLook"}
+    (job,) = Phones(gate.world).offers(able)
+    assert (job.text, [(one.content_type, one.name, one.size_bytes) for one in job.media]) == (
+        "Hi\nLook",
+        [("image/png", "cat.png", len(PNG))],
+    )
+    refused = await gate.http.post("/messages", json={**body, "deviceId": plain})
+    assert "MMS" in message_of(refused, 400)
+    liar = {**ATTACHED, "data": base64.b64encode(b"<html>").decode()}
+    for attached in ({**ATTACHED, "contentType": "text/html"}, liar):
+        refused = await gate.http.post("/messages", json={**body, "mmsMessage": {"attachments": [ATTACHED, attached]}})
+        assert "not kept" in message_of(refused, 400)
+    large = {**ATTACHED, "data": base64.b64encode(PNG + bytes(5 << 20)).decode()}
+    refused = await gate.http.post("/messages", json={**body, "mmsMessage": {"attachments": [large]}})
+    message_of(refused, 413)
+    assert len(gate.world.messages()) == len(gate.world.rows(MediaContent)) == 1
 
 
 async def test_numbers_no_plan_knows_go_where_the_client_insists(gate: Gate) -> None:

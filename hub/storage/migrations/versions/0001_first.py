@@ -459,7 +459,6 @@ def _media_pull() -> None:
         sa.Column("tries", sa.BigInteger(), nullable=False),
         sa.Column("next_at", sa.BigInteger(), nullable=False),
         sa.Column("tell_at", sa.BigInteger(), nullable=True),
-        sa.Column("node", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("message_id"),
     )
     op.create_index("media_pull_due", "media_pull", ["next_at"], unique=False)
