@@ -1,7 +1,7 @@
 """Every page of a living shop: nothing serious for axe-core, nothing in the console or against the policy, nothing too wide."""
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.acceptance.dashboard.house import NARROW, WIDE, House, Size, Theme, settled
 from tests.acceptance.dashboard.shop import OPEN_ROUTES, furnish, routes
@@ -36,3 +36,25 @@ async def test_every_page_can_be_used_by_everybody(house: House, size: Size, the
         await house.open(page, path)
         await hold(house, page, found)
     assert not found, "\n\n".join(found)
+
+
+async def test_on_a_narrow_screen_one_sees_where_one_is_and_gets_back(house: House) -> None:
+    page = await house.signed_in("/developers/reference", size=NARROW)
+    await expect(page.get_by_role("link", name="API reference", exact=True)).to_be_in_viewport(ratio=1)
+    await house.open(page, "/developers/webhooks/new")
+    await page.get_by_role("link", name="Webhooks", exact=True).first.click()
+    await expect(page.get_by_role("heading", name="No webhooks yet")).to_be_visible()
+    await house.open(page, "/messages/batches")
+    await page.locator("#main").get_by_role("link", name="Messages", exact=True).click()
+    await expect(page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
+
+
+async def test_what_is_cut_off_tells_its_whole_text_where_it_is_pointed_at(house: House) -> None:
+    page = await house.signed_in("/you")
+    name = "Northgate Cycles and Repairs, the workshop at the canal"
+    assert (await house.hub.api.patch("/v1/account", json={"name": name})).status_code == 200
+    await page.reload()
+    await settled(page)
+    shown = page.get_by_role("navigation", name="Sections").get_by_text(name)
+    await shown.hover()
+    await expect(shown).to_have_attribute("title", name)

@@ -6,6 +6,7 @@ export const DEV = {
   title: "Developers",
   sections: "Developers",
   webhooks: "Webhooks",
+  webhook: "Webhook",
   keys: "API keys",
   stream: "Event stream",
   samples: "Code samples",

@@ -43,6 +43,7 @@ export const NAV = {
   more: "More",
   skip: "Skip to content",
   sections: "Sections",
+  crumbs: "Breadcrumb",
 };
 
 export const LIVE = {

@@ -63,7 +63,10 @@ export const STORY = {
   from: "From",
   receivedBy: "On",
   size: "Size",
-  asked: "Asked by",
+  one: "Text",
+  asked: "Came by",
+  /** The API that took a text, or the way it came in; what is not here is shown by its name. */
+  doors: { v1: "REST API", twilio: "Twilio API", twilio_reply: "Answer in TwiML", smsgate: "sms-gate.app API", mail: "E-mail" } as Record<string, string>,
   wanted: "Wanted",
   id: "Id",
   batch: "Batch",

@@ -67,6 +67,7 @@ export const PHONES = {
   remove: "Remove…",
   letIn: "Let it back in",
   moveN: (n: number, to: string | null) => (to ? `Move ${n} to ${to}` : `Move ${count(n, "text")}`),
+  forSpan: (span: string) => `for ${span}`,
   waitInHub: (n: number, oldest: string | null) => `${n === 1 ? "1 text is" : `${n.toLocaleString("en")} texts are`} waiting${oldest ? `, the oldest for ${oldest}` : ""}.`,
   paused: (name: string) => `${name} is paused`,
   resumed: (name: string) => `${name} sends again`,
@@ -215,6 +216,8 @@ export const PAIR = {
 };
 
 export const DETAIL = {
+  wentOut: (sent: number, failed: number) => `${sent.toLocaleString("en")} went out, ${failed.toLocaleString("en")} did not, in 24 h`,
+  told: (ago: string) => `told ${ago}`,
   queue: "Queue",
   inHub: "In the hub",
   inHubMore: "wait for one of its SIMs",

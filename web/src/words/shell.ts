@@ -1,6 +1,7 @@
 /** Words of the frame around every page. */
 
 export const SHELL = {
+  done: "Done",
   search: "Search",
   searchAll: "Search or go to",
   commandHint: "Names, numbers, texts, pages",
