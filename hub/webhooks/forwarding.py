@@ -60,6 +60,15 @@ class Forwardings:
         self._db = db
         self._webhooks = webhooks
 
+    async def list(self, account_id: str) -> list[Forwarding]:
+        """All that an account has, oldest first."""
+        endpoints = await self._webhooks.list(account_id)
+        return [
+            _shown(endpoint.forwards_line_id, endpoint.settings.get(NUMBER), endpoint)
+            for endpoint in endpoints
+            if endpoint.forwards_line_id is not None
+        ]
+
     async def get(self, account_id: str, line_id: str) -> Forwarding:
         """How a line is forwarded."""
         number = await self._number(account_id, line_id)

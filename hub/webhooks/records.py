@@ -126,6 +126,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     url: str
     is_implicit: bool
+    forwards_line_id: str | None
+    """The line whose one forwarding this is; None for every other subscription."""
     description: str
     format: str
     template: str | None

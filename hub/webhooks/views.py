@@ -19,8 +19,17 @@ def shown(stored: StoredEndpoint, sealer: Sealer, now: UtcMs) -> Endpoint:
     none: dict[str, str] = {}
     headers = if_readable(lambda: sealer.headers(row["id"], row["headers"]), none)
     private = keys[0].ed25519 if keys else None
-    same = ("id", "account_id", "kind", "url", "is_implicit", "description", "format", "template", "version", "state")
-    more = ("state_reason", "signing", "timeout_seconds", "max_inflight", "rate_per_second", "order_mode")
+    same = ("id", "account_id", "kind", "url", "is_implicit", "description", "format", "template", "version")
+    more = (
+        "state",
+        "state_reason",
+        "forwards_line_id",
+        "signing",
+        "timeout_seconds",
+        "max_inflight",
+        "rate_per_second",
+        "order_mode",
+    )
     rest = ("max_age_seconds", "success_rule", "created_at", "updated_at")
     return Endpoint(
         **{name: row[name] for name in (*same, *more, *rest)},

@@ -36,6 +36,12 @@ class Forwarding(Model):
     health: WebhookHealth
 
 
+class ForwardingList(Model):
+    """All forwardings, oldest first."""
+
+    items: list[Forwarding]
+
+
 class ForwardingToSet(Request):
     """How to forward a line's inbound texts; what is left out stays as it was."""
 
@@ -43,6 +49,11 @@ class ForwardingToSet(Request):
     url: Url | UnsetType = UNSET
     mail_to: MailTo | UnsetType = UNSET
     time_zone: TimeZone | UnsetType = UNSET
+
+
+async def list_forwardings(call: Call[NoQuery, None]) -> ForwardingList:
+    """List the forwardings of all lines."""
+    return ForwardingList(items=[_shown(one) for one in await _forwardings(call).list(call.account_id)])
 
 
 async def get_forwarding(call: Call[NoQuery, None]) -> Forwarding:
@@ -86,6 +97,10 @@ def _shown(one: StoredForwarding) -> Forwarding:
 
 _ONE = "/v1/lines/{line_id}/forwarding"
 OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation(
+        method="GET", path="/v1/forwardings", run=list_forwardings, scope=Scope.WEBHOOKS_READ, query=NoQuery, body=NoBody,
+        returns=ForwardingList,
+    ),
     Operation(
         method="GET", path=_ONE, run=get_forwarding, scope=Scope.WEBHOOKS_READ, query=NoQuery, body=NoBody,
         returns=Forwarding,

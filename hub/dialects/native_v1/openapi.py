@@ -42,6 +42,7 @@ TAGS = {
     "inbox": "Wait for the next text that matches.",
     "devices": "Phones.",
     "lines": "SIMs as sending identities.",
+    "forwardings": "Where the texts of single lines go.",
     "enrolments": "Codes that let a phone in.",
     "sandbox-phones": "Emulated phones, to try everything without one.",
     "sandbox-keys": "Keys whose texts reach nobody, in an account of their own.",

@@ -305,6 +305,9 @@ async def test_a_line_is_forwarded_by_one_webhook_and_shows_how_that_goes(api: A
     no_mail = await api.http.put(path, json={"way": "mail", "mail_to": "shop@example.org"})
     assert "HUB_SMTP_HOST" in problem(no_mail, Code.VALIDATION)["detail"]
     assert (await api.get(path)) == again
+    assert (await api.get("/v1/forwardings"))["items"] == [again]
+    assert (await api.stranger().get("/v1/forwardings")).json()["items"] == []
     assert (await api.http.delete(path)).json()["webhook_id"] == made["webhook_id"]
     problem(await api.http.get(path), Code.NOT_FOUND)
+    assert (await api.get("/v1/forwardings"))["items"] == []
     assert (await api.get("/v1/webhooks"))["items"] == []
