@@ -132,6 +132,7 @@ async def routes(house: House) -> dict[str, str]:
         "webhook-new": "/developers/webhooks/new",
         "keys": "/developers/keys",
         "gateways": "/developers/gateways",
+        "mailboxes": "/developers/mailboxes",
         "stream": "/developers/stream",
         "samples": "/developers/samples",
         "reference": "/developers/reference",

@@ -9,6 +9,7 @@ import { session } from "../../session.svelte";
 import { NAV } from "../../words";
 import { DEV, EDIT, KEYS } from "../../words/developers";
 import { GATEWAYS } from "../../words/gateways";
+import { MAILBOXES } from "../../words/mailboxes";
 import { trouble } from "./trouble.svelte";
 
 async function count(): Promise<void> {
@@ -27,6 +28,7 @@ const area: Area = {
     { path: "/developers/webhooks/:id/edit", load: () => import("./WebhookEdit.svelte"), title: EDIT.changeTitle },
     { path: "/developers/keys", load: () => import("./Keys.svelte"), title: DEV.keys },
     { path: "/developers/gateways", load: () => import("./Gateways.svelte"), title: GATEWAYS.title },
+    { path: "/developers/mailboxes", load: () => import("./Mailboxes.svelte"), title: MAILBOXES.title },
     { path: "/developers/stream", load: () => import("./Stream.svelte"), title: DEV.stream },
     { path: "/developers/samples", load: () => import("./Samples.svelte"), title: DEV.samples },
     { path: "/developers/reference", load: () => import("./Reference.svelte"), title: DEV.reference },
@@ -43,6 +45,7 @@ const area: Area = {
       { label: DEV.webhooks, to: "/developers/webhooks", badge: () => (trouble.count > 0 ? { count: trouble.count, tone: "bad" } : null) },
       { label: DEV.keys, to: "/developers/keys" },
       { label: GATEWAYS.title, to: "/developers/gateways" },
+      { label: MAILBOXES.title, to: "/developers/mailboxes" },
       { label: DEV.stream, to: "/developers/stream" },
       { label: DEV.samples, to: "/developers/samples" },
       { label: DEV.reference, to: "/developers/reference" },
@@ -52,6 +55,7 @@ const area: Area = {
     { id: "webhooks", label: DEV.webhooks, icon: "webhook", run: () => go("/developers/webhooks") },
     { id: "keys", label: DEV.keys, icon: "code", more: KEYS.new, run: () => go("/developers/keys") },
     { id: "gateways", label: GATEWAYS.title, icon: "plug", more: "twilio pbx thirdlane", run: () => go("/developers/gateways") },
+    { id: "mailboxes", label: MAILBOXES.title, icon: "message", more: "e-mail mail smtp", run: () => go("/developers/mailboxes") },
     { id: "stream", label: DEV.stream, icon: "plug", run: () => go("/developers/stream") },
     { id: "samples", label: DEV.samples, icon: "code", more: "curl python node", run: () => go("/developers/samples") },
     { id: "reference", label: DEV.reference, icon: "list", more: "openapi docs", run: () => go("/developers/reference") },
