@@ -14,6 +14,7 @@ export const SHELL = {
   toStart: "To the start",
   notLoaded: "This page could not be loaded",
   notLoadedMore: "The hub was probably updated while it was open. Loading it anew brings the new version.",
+  updated: "The hub was updated. Finish what you are writing, then load its new pages.",
   reload: "Load anew",
   signIn: "Sign in",
   signOut: "Sign out",
