@@ -32,14 +32,15 @@ def preview_sender(
     sender: Sender,
     segments: int,
     *,
+    needs_mms: bool = False,
     now: UtcMs,
     new_id: Callable[[], str],
 ) -> SenderView:
-    """What accepting this text now would choose. Nothing is stored."""
+    """What accepting this text (an MMS, with `needs_mms`) now would choose. Nothing is stored."""
     tx = Tx(conn, now, "sqlite" if conn.dialect.name == "sqlite" else "postgresql", new_id)
     peer = recipient.value
     book = LineBook(tx)
-    wish = Wish(account_id, sender, peer)
+    wish = Wish(account_id, sender, peer, needs_mms)
     book.read_for([wish])
     routed = book.choose_to_wait(wish, segments)
     out = opted_out(conn, [account_id], [peer]).get((account_id, peer))

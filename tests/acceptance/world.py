@@ -143,7 +143,7 @@ class World:
         self.customer.secret = made.json()["secret"]
         await self.add_phone(SHOP)
 
-    async def add_phone(self, *numbers: str, name: str = "Workshop") -> EmulatedPhone:
+    async def add_phone(self, *numbers: str, name: str = "Workshop", sends_mms: bool = False) -> EmulatedPhone:
         """Enrol one more phone by a real code; its store is a file."""
         store = self.directory / f"phone-{len(self.phones)}.db"
         phone = EmulatedPhone(
@@ -153,6 +153,7 @@ class World:
             timing=Timing.hasty(),
             transport="websocket",
             os_segments_per_minute=0,
+            sends_mms=sends_mms,
         )
         self.phones.append(phone)
         await phone.switch_on()

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from hub.accounts.account import UpdateAccount, update_accounts
 from hub.accounts.scopes import Scope
 from hub.accounts.settings import AccountSettings, KeepDays, PoolName, Region, Ttl, ZoneName, read_settings
+from hub.core.media import MOST_MEDIA
 from hub.core.quiet import quiet_until
 from hub.devices.sandbox import is_possible
 from hub.dialects.native_v1.fields import (
@@ -25,6 +26,7 @@ from hub.dialects.native_v1.fields import (
     time_or_none,
 )
 from hub.dialects.native_v1.operation import AnyOperation, Call, NoBody, NoQuery, Operation, found
+from hub.media.keeping import allowed_types
 from hub.storage.accounts import AccountRow, find_account
 
 
@@ -67,6 +69,10 @@ class Effective(Model):
         int, Meta(description="The most an account can choose: what the hub is configured for; 0 = for ever.")
     ]
     keep_events_days: Annotated[int, Meta(description="Days this hub keeps events and their deliveries; 0 = for ever.")]
+    media_types: Annotated[list[str], Meta(description="Types of attachments this hub keeps and sends.")]
+    media_max_bytes: Annotated[int, Meta(description="Largest attachment.")]
+    media_max_message_bytes: Annotated[int, Meta(description="All attachments of one text together.")]
+    max_media: Annotated[int, Meta(description="Most attachments of one text.")]
     sandbox_phones: Annotated[int, Meta(description="Most sandbox phones of this hub; 0 = it starts none.")]
 
 
@@ -119,6 +125,10 @@ def _shown(call: Call[NoQuery, None] | Call[NoQuery, AccountChange], row: Accoun
             keep_messages_days=settings.kept_days(config.keep_messages_days),
             most_keep_messages_days=config.keep_messages_days,
             keep_events_days=config.keep_events_days,
+            media_types=sorted(allowed_types(config)),
+            media_max_bytes=config.media_max_bytes,
+            media_max_message_bytes=config.media_max_message_bytes,
+            max_media=MOST_MEDIA,
             sandbox_phones=config.sandbox_phones if is_possible() else 0,
         ),
         key_id=out("key", call.who.key_id) if call.who.key_id else None,

@@ -31,6 +31,7 @@ class SenderQuestion(Request):
     to: Address
     line_id: LineId | None = None
     segments: Annotated[int, Meta(ge=1, le=255)] = 1
+    has_media: Annotated[bool, Meta(description="Something is attached: only lines that send MMS are chosen.")] = False
 
 
 class Obstacle(Model):
@@ -68,7 +69,14 @@ async def choose_sender(call: Call[NoQuery, SenderQuestion]) -> SenderChoice:
     line_id = bare_or_none("line", body.line_id, "line_id")
     sender = await own_sender(call, AnyLine() if line_id is None else ByLine(line_id), body.to)
     view = await call.read(
-        preview_sender, call.account_id, recipient, sender, body.segments, now=call.now, new_id=call.new_id
+        preview_sender,
+        call.account_id,
+        recipient,
+        sender,
+        1 if body.has_media else body.segments,
+        needs_mms=body.has_media,
+        now=call.now,
+        new_id=call.new_id,
     )
     obstacle = view.obstacle
     return SenderChoice(

@@ -21,6 +21,9 @@ async def test_an_account_says_what_holds_for_it_and_for_this_key(api: Api) -> N
     assert account["settings"]["default_region"] is None
     assert account["effective"]["default_region"] == api.services.config.default_region
     assert sorted(account["scopes"]) == sorted(ALL)
+    attachments = (account["effective"]["media_max_bytes"], account["effective"]["max_media"])
+    assert attachments == (api.services.config.media_max_bytes, 10)
+    assert "image/jpeg" in account["effective"]["media_types"]
     changed = await api.patch("/v1/account", {"name": "Northgate", "settings": {"default_region": "GB"}})
     assert (changed["name"], changed["effective"]["default_region"]) == ("Northgate", "GB")
     back = await api.patch("/v1/account", {"settings": {"default_region": None}})

@@ -161,6 +161,21 @@ async def test_a_hub_that_fetches_for_others_says_try_again_and_blames_no_addres
             assert (await twilio(customer, From=number, MediaUrl=url("/"))).status_code == 201
 
 
+async def test_the_sender_of_attachments_is_known_before_they_are_sent(customer: Customer) -> None:
+    world = customer.world
+    world.phone("Plain")
+    v1 = customer.v1()
+    plain = (await v1.get("/v1/lines")).json()["items"][0]["id"]
+    none = (await v1.post("/v1/senders", json={"to": "+491701234567", "has_media": True})).json()
+    assert (none["line_id"], none["why"]) == (None, "no_mms_line")
+    world.phone("Able", sends_mms=True)
+    able = next(row["id"] for row in (await v1.get("/v1/lines")).json()["items"] if row["sends_mms"])
+    chosen = (await v1.post("/v1/senders", json={"to": "+491701234567", "has_media": True, "segments": 200})).json()
+    assert chosen["line_id"] == able
+    asked = (await v1.post("/v1/senders", json={"to": "+491701234567", "has_media": True, "line_id": plain})).json()
+    assert (asked["line_id"], asked["why"]) == (None, "no_mms_line")
+
+
 async def test_where_no_line_sends_mms_it_is_said_at_once_and_nothing_is_fetched(customer: Customer) -> None:
     world = customer.world
     plain = world.phone("Plain")

@@ -29,6 +29,8 @@ type Query = Record<string, string | number | boolean | null | undefined | reado
 interface Options {
   query?: Query;
   body?: unknown;
+  /** The body itself, with its own type: an attachment. */
+  file?: Blob;
   /** Repeating the same key never does a thing twice. */
   idempotencyKey?: string;
   signal?: AbortSignal;
@@ -71,13 +73,14 @@ async function request<T>(method: string, path: string, options: Options = {}): 
   const headers: Record<string, string> = { Accept: "application/json", "X-Requested-With": "handset-hub" };
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   if (options.idempotencyKey) headers["Idempotency-Key"] = options.idempotencyKey;
+  if (options.file) headers["Content-Type"] = options.file.type || "application/octet-stream";
   let answer: Response;
   try {
     answer = await fetch(path + search(options.query), {
       method,
       headers,
       credentials: "same-origin",
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      body: options.file ?? (options.body === undefined ? undefined : JSON.stringify(options.body)),
       signal: options.signal,
     });
   } catch (error) {
@@ -93,6 +96,7 @@ async function request<T>(method: string, path: string, options: Options = {}): 
 export const api = {
   get: <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>("GET", path, { query, signal }),
   post: <T>(path: string, body?: unknown, options: Omit<Options, "body"> = {}) => request<T>("POST", path, { ...options, body: body ?? {} }),
+  upload: <T>(path: string, file: Blob, query?: Query, signal?: AbortSignal) => request<T>("POST", path, { file, query, signal }),
   put: <T>(path: string, body: unknown) => request<T>("PUT", path, { body }),
   patch: <T>(path: string, body: unknown) => request<T>("PATCH", path, { body }),
   delete: <T>(path: string, body?: unknown) => request<T>("DELETE", path, { body }),

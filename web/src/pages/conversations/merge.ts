@@ -1,6 +1,7 @@
 /** What a thread shows, put together: pages, live changes and what is still on its way from here, each text once and in order. */
 
 import type { Message } from "../../api/types";
+import type { Uploaded } from "./attached.svelte";
 
 /** A text that was sent here and that the hub has not confirmed yet. */
 export interface Pending {
@@ -10,6 +11,8 @@ export interface Pending {
   text: string;
   lineId: string | null;
   sendAt: string | null;
+  /** What is attached, as the hub keeps it. */
+  media?: readonly Uploaded[];
   /** Milliseconds; when Send was pressed. */
   at: number;
   /** The newest text of the thread when Send was pressed: a later one with the same words is this one. */
@@ -47,7 +50,7 @@ export function stillPending(pending: readonly Pending[], messages: readonly Mes
   return pending.filter((one) => {
     if (one.messageId) return !byId.has(one.messageId);
     if (one.problem) return true;
-    const same = messages.find((message) => message.direction === "mt" && message.retry_of === null && message.text === one.text && message.id > one.after && !taken.has(message.id));
+    const same = messages.find((message) => message.direction === "mt" && message.retry_of === null && message.text === one.text && message.media.length === (one.media?.length ?? 0) && message.id > one.after && !taken.has(message.id));
     if (same) taken.add(same.id);
     return !same;
   });

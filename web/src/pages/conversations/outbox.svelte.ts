@@ -5,6 +5,7 @@ import { api, Problem } from "../../api/client";
 import type { Schema } from "../../api/types";
 import { onBack } from "../../live.svelte";
 import { session } from "../../session.svelte";
+import { forgetPreviews } from "./attached.svelte";
 import { changed } from "./changes.svelte";
 import type { Pending } from "./merge";
 
@@ -38,6 +39,11 @@ function change(key: string, values: Partial<Pending> | null): void {
   store();
 }
 
+function end(key: string): void {
+  forgetPreviews(list.find((one) => one.key === key)?.media?.map((file) => file.id) ?? []);
+  change(key, null);
+}
+
 export function put(text: Omit<Pending, "key" | "at">): Pending {
   const one: Pending = { ...text, key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, at: Date.now() };
   list = [...list, one];
@@ -47,7 +53,7 @@ export function put(text: Omit<Pending, "key" | "at">): Pending {
 }
 
 export function takeBack(key: string): void {
-  change(key, null);
+  end(key);
 }
 
 export function tryAgain(key: string): void {
@@ -60,13 +66,13 @@ async function send(one: Pending): Promise<void> {
   if (busy.has(one.key)) return;
   busy.add(one.key);
   try {
-    const body = { to: one.peer, text: one.text, line_id: one.lineId, send_at: one.sendAt };
+    const body = { to: one.peer, text: one.text, line_id: one.lineId, send_at: one.sendAt, ...(one.media?.length ? { media: one.media.map((file) => file.id) } : {}) };
     const taken = await api.post<Schema["Taken"]>("/v1/messages", body, { idempotencyKey: one.key });
     isOut = false;
     const result = taken.results[0];
     if (result?.message_id) change(one.key, { messageId: result.message_id });
     if (result?.conversation_id) changed(result.conversation_id);
-    setTimeout(() => change(one.key, null), KEEP_ANSWERED_MS);
+    setTimeout(() => end(one.key), KEEP_ANSWERED_MS);
   } catch (error) {
     if (error instanceof Problem && (error.isUnreachable || error.status >= 500 || error.status === 429 || error.status === 401)) {
       isOut = error.isUnreachable || error.status >= 500;
