@@ -5,7 +5,9 @@ Rules, each of which a test breaks:
 1. The first row a transaction writes is `write_batch(id)`. A batch whose COMMIT got no answer is run again *with the same
    id* on a new connection: if that id is already there, the lost COMMIT took effect and its outcomes stand; if the old
    server process is still at it, the insert waits for it, so that the answer is final; only when the id could be written
-   did the first COMMIT fail, and the commands are applied now. Nothing is lost and nothing is applied twice.
+   did the first COMMIT fail, and the commands are applied now. Nothing is lost and nothing is applied twice. On PostgreSQL the
+   first attempt's rows and its COMMIT may still be on their way to the server then, in one piece (`hub.storage.pipeline`): its own
+   insert of the id is a plain one, which fails when it comes too late, and the COMMIT behind it with it.
 2. A passing fault (a broken connection, a deadlock, a server that restarts) runs the batch again until its oldest command
    has waited long enough; then every command of it fails with `storage_unavailable`.
 3. Any other failure was rolled back, and the batch is halved: first half, then second half, so that commands that share a
@@ -18,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.core.clock import Clock, UtcMs
@@ -28,12 +30,16 @@ from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.storage.commands import AnyUseCase, Waiting, waves
 from hub.storage.connect import require_open_transaction
+from hub.storage.direct import change, run
 from hub.storage.faults import Verdict, leaves_doubt, verdict_on
 from hub.storage.schema.accounts import WriteBatch
 from hub.storage.transaction import DialectName, Done, Refused, Tx, nobody
 from hub.storage.types import table_of
 
 log = get_logger("storage.writer")
+
+_CLAIM = text(f"insert into {table_of(WriteBatch).name} (id, at) values (:id, :at)")
+_CLAIM_AGAIN = text(f"insert into {table_of(WriteBatch).name} (id, at) values (:id, :at) on conflict (id) do nothing")
 
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
@@ -93,10 +99,6 @@ class BatchRunner:
         """What the transactions are told of phones."""
         self.is_failing = False
         """The last batch failed because the database was away or took nothing."""
-        mark = "?" if dialect == "sqlite" else "%s"
-        self._claim = (
-            f"insert into {table_of(WriteBatch).name} (id, at) values ({mark}, {mark}) on conflict (id) do nothing"
-        )
 
     def run(self, batch: Sequence[Waiting]) -> list[Ending]:
         """Apply a batch given in arrival order; one ending per command, in the same order. Raises nothing."""
@@ -173,8 +175,10 @@ class BatchRunner:
         connection = self._connected()
         transaction = connection.begin()
         now = self._clock.now()
-        claimed = connection.exec_driver_sql(self._claim, (attempts.id, now)).rowcount
-        if claimed == 0:
+        claim = {"id": attempts.id, "at": now}
+        if not attempts.in_doubt:
+            run(connection, _CLAIM, claim)
+        elif change(connection, _CLAIM_AGAIN, claim) == 0:
             transaction.rollback()
             return attempts.outcomes
         attempts.in_doubt = False

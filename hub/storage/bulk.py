@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, LargeBinary, Table
 
-from hub.storage.direct import run_many
+from hub.storage.direct import run_many, run_text
 
 _encoder = msgspec.json.Encoder()
 
@@ -41,9 +41,10 @@ class BulkInsert:
         into = f"insert into {table.name} ({names})"
         values = ", ".join((*"?" * len(columns), *literals.values()))
         self._sqlite = f"{into} values ({values}) {on_conflict}"
-        self._one_each = self._sqlite.replace("?", "%s")
+        numbered = ", ".join((*(f"${place}" for place in range(1, len(columns) + 1)), *literals.values()))
+        self._one_each = f"{into} values ({numbered}) {on_conflict}"
         chosen = ", ".join((*columns, *literals.values()))
-        given = f"json_to_recordset(%s::json) as given({self._rows.typed})"
+        given = f"json_to_recordset($1::json) as given({self._rows.typed})"
         self._document = f"{into} select {chosen} from {given} {on_conflict}"
         self._has_bytes = any(isinstance(table.c[name].type, LargeBinary) for name in columns)
 
@@ -54,9 +55,10 @@ class BulkInsert:
         if conn.dialect.name == "sqlite":
             run_many(conn, self._sqlite, rows)
         elif self._has_bytes:
-            conn.exec_driver_sql(self._one_each, list(rows))
+            for row in rows:
+                run_text(conn, self._one_each, row)
         else:
-            conn.exec_driver_sql(self._document, (self._rows.of(rows),))
+            run_text(conn, self._document, (self._rows.of(rows),))
 
 
 class BulkUpdate:
@@ -69,7 +71,7 @@ class BulkUpdate:
         changes = ", ".join(f"{name} = ?" for name in columns)
         self._sqlite = f"update {table.name} set {changes} where {' and '.join(f'{key} = ?' for key in keys)}"
         changes = ", ".join(f"{name} = given.{name}" for name in columns)
-        given = f"json_to_recordset(%s::json) as given({self._rows.typed})"
+        given = f"json_to_recordset($1::json) as given({self._rows.typed})"
         where = " and ".join(f"{table.name}.{key} = given.{key}" for key in keys)
         self._document = f"update {table.name} set {changes} from {given} where {where}"
 
@@ -80,7 +82,7 @@ class BulkUpdate:
         if conn.dialect.name == "sqlite":
             run_many(conn, self._sqlite, rows)
         else:
-            conn.exec_driver_sql(self._document, (self._rows.of(rows),))
+            run_text(conn, self._document, (self._rows.of(rows),))
 
 
 class Document:

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from hub.config import ConfigurationError
+from hub.storage.direct import PIPELINE, commit_waiting, has_waiting
+from hub.storage.pipeline import Pipeline
 from hub.storage.transaction import DialectName
 
 Purpose = Literal["write", "read", "checkpoint"]
@@ -103,7 +106,8 @@ def require_open_transaction(connection: Connection) -> None:
     if isinstance(driver, sqlite3.Connection):
         is_open = driver.in_transaction
     else:
-        is_open = driver is not None and driver.info.transaction_status == TransactionStatus.INTRANS
+        status = None if driver is None else driver.info.transaction_status
+        is_open = status == TransactionStatus.INTRANS or (status == TransactionStatus.IDLE and has_waiting(connection))
     if not is_open:
         raise RuntimeError("an error inside this transaction was swallowed: the database has given it up")
 
@@ -179,7 +183,7 @@ def _postgresql_engine(url: str, purpose: Purpose) -> Engine:
     if purpose == "read":
         options += " -c default_transaction_read_only=on"
     target = make_url(url).set(drivername="postgresql+psycopg")
-    return create_engine(
+    engine = create_engine(
         target,
         poolclass=NullPool,
         hide_parameters=True,
@@ -187,7 +191,30 @@ def _postgresql_engine(url: str, purpose: Purpose) -> Engine:
         connect_args={
             "options": options,
             "application_name": f"handset-hub {purpose}",
+            "client_encoding": "utf8",
+            "prepare_threshold": None,  # after a rollback psycopg gives back all prepared statements, the pipeline's too
             "connect_timeout": 5,
             **KEEP_ALIVE,
         },
     )
+    event.listen(engine, "connect", _open_pipeline)
+    for way in ("do_execute", "do_executemany", "do_execute_no_params"):
+        event.listen(engine, way, _send_waiting)
+    event.listen(engine, "commit", commit_waiting)
+    event.listen(engine, "rollback", _forget_waiting)
+    return engine
+
+
+def _open_pipeline(driver: Any, record: Any) -> None:
+    record.info[PIPELINE] = Pipeline(driver)
+
+
+def _send_waiting(*given: Any) -> None:
+    """SQLAlchemy is about to execute something; what it gives ends with its context."""
+    with suppress(NotImplementedError):  # its own first look at a server is made on something that has no `info`
+        given[-1].root_connection.info[PIPELINE].flush()
+
+
+def _forget_waiting(connection: Connection) -> None:
+    if not connection.invalidated:
+        connection.info[PIPELINE].forget()

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, event, text
 
 from hub.storage import messages_queue
 from hub.storage.database import Database
+from hub.storage.direct import PIPELINE
 from hub.storage.schema import METADATA
 from hub.storage.transaction import Tx
 from tests.fakes import START_MS
@@ -55,6 +56,8 @@ def _executed(db: Database, look: Look) -> Iterator[tuple[str, Any]]:
 
 
 def _plan(conn: Connection, statement: str, parameters: Any) -> str:
+    if "$1" in statement:  # it went through the connection's pipeline
+        return "\n".join(row[0] for row in conn.info[PIPELINE].rows(f"explain {statement}", parameters))
     explain = "explain query plan " if conn.dialect.name == "sqlite" else "explain "
     return "\n".join(str(row[-1]) for row in conn.exec_driver_sql(explain + statement, parameters))
 

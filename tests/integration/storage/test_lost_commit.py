@@ -1,5 +1,6 @@
 """A COMMIT whose answer is lost neither loses a command nor applies it twice; a database that is away is said to be away."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,6 +124,32 @@ def _obey_when_blocked(url: str, link: Link, commit: bytes) -> None:
         while other.execute(blocked).fetchone() == (0,):
             pass
     link.server.sendall(commit)
+
+
+async def test_a_whole_batch_that_arrives_after_it_was_run_again_is_not_applied(
+    behind_proxy: Callable[[Rule], Made], postgresql_url: str
+) -> None:
+    """A batch that only writes goes to the server in one piece, its COMMIT included; here it comes when the second attempt is done."""
+    late: list[tuple[Link, bytes]] = []
+
+    def rule(link: Link, data: bytes) -> bool:
+        if is_commit(data) and not late:
+            late.append((link, data))
+            link.cut_client()
+            return False
+        return True
+
+    _, db = behind_proxy(rule)
+    assert await db.writer.submit(counters.write_only, Add("a", 2), KEY) == 2
+    ((link, piece),) = late
+    assert b"insert into write_batch" in piece
+    link.server.sendall(piece)
+    link.server.shutdown(socket.SHUT_WR)
+    with psycopg.connect(postgresql_url, autocommit=True) as other:
+        writers = "select count(*) from pg_stat_activity where application_name = 'handset-hub write'"
+        while other.execute(writers).fetchone() != (1,):
+            pass  # the server has not read it all
+    assert await db.read(counters.values) == {"a": (2, "+")}
 
 
 async def test_a_database_that_stays_away_is_said_to_be_away_and_found_again(

@@ -1,0 +1,175 @@
+"""Hot statements on PostgreSQL: prepared once a connection, writes sent together, a few system calls for all of them.
+
+A statement by way of SQLAlchemy and a cursor of psycopg costs 130 µs of the hub's CPU, nearly all of it around the statement, and its
+caller waits for the server each time. Here a statement whose answer nobody reads waits until an answer is wanted (a look-up, the commit),
+and then all of them go to the server in one piece, which answers them in one piece: 10 µs a statement, one wait for all.
+https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
+
+What waits belongs to the transaction of its connection. It is sent before anything else happens on that connection, whoever asks
+(`hub.storage.connect` listens to SQLAlchemy), and forgotten by a rollback. After the first statement that fails PostgreSQL skips all
+others of the piece, a COMMIT among them: so a statement that must have taken effect before the COMMIT has to fail where it does not.
+"""
+
+import select
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+
+Given = Sequence[Any]
+"""Values of a statement's parameters: text, numbers, truth values, bytes, None, or a list of those."""
+
+
+class Pipeline:
+    """One connection of psycopg. Used by one thread at a time, like the connection itself. Raises `psycopg.Error`."""
+
+    def __init__(self, driver: "psycopg.Connection[Any]") -> None:
+        self._driver = driver
+        self._pg = driver.pgconn
+        self._loader = Transformer(driver)
+        self._names: dict[str, bytes] = {}
+        self._made = 0
+        self._waiting: list[tuple[str, list[bytes | None]]] = []
+        self._poll = select.poll()
+        self._poll.register(self._pg.socket, select.POLLIN)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether statements of the open transaction were not sent yet."""
+        return bool(self._waiting)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is closed or broken."""
+        return self._pg.status != ConnStatus.OK
+
+    def later(self, sql: str, given: Given) -> None:
+        """Run a statement (`$1`, `$2` … are its parameters) before whatever comes next. Its errors come then."""
+        self._waiting.append((sql, [_as_text(value) for value in given]))
+        if self._driver.autocommit:
+            self.flush()
+
+    def rows(self, sql: str, given: Given) -> list[tuple[Any, ...]]:
+        """Run what waits and this statement; its rows."""
+        result = self._answer(sql, given)
+        self._loader.set_pgresult(result)
+        return self._loader.load_rows(0, result.ntuples, tuple)
+
+    def count(self, sql: str, given: Given) -> int:
+        """Run what waits and this statement; how many rows it touched."""
+        return self._answer(sql, given).command_tuples or 0
+
+    def flush(self) -> None:
+        """Run what waits."""
+        if self._waiting:
+            self._send()
+
+    def commit(self) -> None:
+        """Run what waits and COMMIT; where that fails, nothing is left of the transaction. Without anything waiting the driver commits."""
+        if self._waiting:
+            try:
+                self._send("COMMIT")
+            except psycopg.Error:
+                if not self.is_lost:
+                    self._driver.rollback()
+                raise
+
+    def forget(self) -> None:
+        """What waits is not to be run: its transaction is rolled back."""
+        self._waiting.clear()
+
+    def _answer(self, sql: str, given: Given) -> "psycopg.pq.abc.PGresult":
+        self._waiting.append((sql, [_as_text(value) for value in given]))
+        return self._send()
+
+    def _send(self, last: str = "") -> "psycopg.pq.abc.PGresult":
+        """Run what waits, and `last`, in one piece; the last one's result."""
+        waiting, self._waiting = self._waiting, []
+        if self.is_lost:
+            raise psycopg.OperationalError("the connection is closed")
+        fresh: dict[str, bytes] = {}
+        try:
+            is_first = self._pg.transaction_status == TransactionStatus.IDLE and not self._driver.autocommit
+            self._pg.enter_pipeline_mode()
+            if is_first:
+                self._pg.send_query_params(self._begin().encode(), None)
+            for sql, given in waiting:
+                self._pg.send_query_prepared(self._names.get(sql) or self._prepare(sql, fresh), given)
+            if last:
+                self._pg.send_query_params(last.encode(), None)
+            self._pg.pipeline_sync()
+            results = self._results()
+            self._pg.exit_pipeline_mode()
+        except BaseException:
+            self._driver.close()  # nobody knows what is still under way on it
+            raise
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise errors.error_from_result(result, encoding="utf-8")
+        self._names |= fresh
+        return results[-1]
+
+    def _prepare(self, sql: str, fresh: dict[str, bytes]) -> bytes:
+        """Have a statement prepared under a name; it counts as prepared when the whole piece went well."""
+        name = fresh.get(sql)
+        if name is None:
+            self._made += 1
+            name = fresh[sql] = b"hub_%d" % self._made
+            self._pg.send_prepare(name, sql.encode())
+        return name
+
+    def _results(self) -> "list[psycopg.pq.abc.PGresult]":
+        """The result of each thing that was sent, in order. Waits without holding up other threads."""
+        while self._pg.flush():
+            self._wait(select.POLLIN | select.POLLOUT)
+        results: list[psycopg.pq.abc.PGresult] = []
+        while True:
+            while self._pg.is_busy():
+                self._wait(select.POLLIN)
+            result = self._pg.get_result()
+            if result is None:
+                if self.is_lost:
+                    raise psycopg.OperationalError("the connection was lost")
+                continue
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                return results
+            results.append(result)
+
+    def _wait(self, events: int) -> None:
+        self._poll.modify(self._pg.socket, events)
+        for _, seen in self._poll.poll():
+            if seen & ~select.POLLOUT:
+                self._pg.consume_input()
+
+    def _begin(self) -> str:
+        level = self._driver.isolation_level
+        return "BEGIN" if level is None else f"BEGIN ISOLATION LEVEL {level.name.replace('_', ' ')}"
+
+
+def _as_text(value: Any) -> bytes | None:
+    """A value as PostgreSQL reads it from text. Raises `psycopg.DataError` for text that it cannot hold."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value.encode()
+        if b"\0" in text:
+            raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+        return text
+    if isinstance(value, bool):
+        return b"t" if value else b"f"
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, bytes):
+        return b"\\x" + value.hex().encode()
+    if isinstance(value, float):
+        return repr(value).encode()
+    return b"{" + b",".join([_as_element(one) for one in value]) + b"}"
+
+
+def _as_element(value: Any) -> bytes:
+    """https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO"""
+    text = _as_text(value)
+    return b"NULL" if text is None else b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

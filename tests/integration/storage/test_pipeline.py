@@ -1,0 +1,131 @@
+"""What waits to be sent to PostgreSQL is sent before anything else happens on its connection, and only if its transaction lives."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy.exc import DBAPIError
+
+from hub.storage.bulk import BulkInsert
+from hub.storage.connect import open_engine, require_open_transaction
+from hub.storage.direct import change, fetch, has_waiting, run
+from hub.storage.faults import Verdict, verdict_on
+from hub.storage.schema import METADATA
+
+pytestmark = pytest.mark.postgresql
+
+FACT = METADATA.tables["hub_fact"]
+STORE = BulkInsert(FACT, ["name", "value"])
+NAMES = select(FACT.c.name).where(FACT.c.value == bindparam("value")).order_by(FACT.c.name)
+RENAME = text("update hub_fact set name = name || '%' where value = :value")
+WRONG = text("insert into hub_fact (name, value) values ('a', null)")
+
+
+@pytest.fixture
+def conn(postgresql_url: str) -> Iterator[Connection]:
+    engine = open_engine(postgresql_url, "write")
+    with engine.connect() as connection:
+        yield connection
+
+
+def _stored(url: str) -> list[str]:
+    """The names that another connection sees."""
+    with open_engine(url, "read").connect() as connection, connection.begin():
+        return [row[0] for row in connection.execute(NAMES, {"value": "1"})]
+
+
+def test_writes_wait_for_the_commit_and_are_stored_by_it(conn: Connection, postgresql_url: str) -> None:
+    with conn.begin():
+        STORE.run(conn, [("a", "1"), ("b", "1")])
+        run(conn, RENAME, {"value": "1"})
+        assert has_waiting(conn)
+        require_open_transaction(conn)
+    assert not has_waiting(conn)
+    assert _stored(postgresql_url) == ["a%", "b%"]
+
+
+def test_every_way_of_asking_finds_what_was_written_before(conn: Connection) -> None:
+    with conn.begin():
+        STORE.run(conn, [("a", "1")])
+        assert [row[0] for row in fetch(conn, NAMES, {"value": "1"})] == ["a"]
+        STORE.run(conn, [("b", "1")])
+        assert [row[0] for row in conn.execute(NAMES, {"value": "1"})] == ["a", "b"]
+        STORE.run(conn, [("c", "1")])
+        assert conn.exec_driver_sql("select count(*) from hub_fact where value = '1'").scalar_one() == 3
+        STORE.run(conn, [("d", "1")])
+        assert change(conn, RENAME, {"value": "1"}) == 4
+
+
+def test_a_rollback_forgets_what_waits(conn: Connection, postgresql_url: str) -> None:
+    with conn.begin() as transaction:
+        STORE.run(conn, [("a", "1")])
+        transaction.rollback()
+    with conn.begin():
+        STORE.run(conn, [("b", "1")])
+    assert _stored(postgresql_url) == ["b"]
+
+
+def test_nothing_is_committed_with_a_statement_that_fails(conn: Connection, postgresql_url: str) -> None:
+    transaction = conn.begin()
+    STORE.run(conn, [("a", "1")])
+    run(conn, WRONG, {})
+    STORE.run(conn, [("b", "1")])
+    with pytest.raises(DBAPIError) as caught:
+        transaction.commit()
+    assert verdict_on(caught.value) is Verdict.BLAME
+    transaction.rollback()
+    assert _stored(postgresql_url) == []
+    with conn.begin():  # the connection serves on, and knows which statements the server has prepared
+        STORE.run(conn, [("c", "1")])
+    assert _stored(postgresql_url) == ["c"]
+
+
+def test_an_error_comes_with_the_next_answer_and_spoils_the_transaction(conn: Connection) -> None:
+    with conn.begin() as transaction:
+        run(conn, WRONG, {})
+        with pytest.raises(DBAPIError) as caught:
+            fetch(conn, NAMES, {"value": "1"})
+        assert verdict_on(caught.value) is Verdict.BLAME
+        with pytest.raises(RuntimeError):
+            require_open_transaction(conn)
+        transaction.rollback()
+
+
+def test_a_connection_that_is_cut_is_said_to_be_lost(conn: Connection, postgresql_url: str) -> None:
+    with conn.begin() as transaction:
+        (pid,) = fetch(conn, text("select pg_backend_pid()"), {})[0]
+        with open_engine(postgresql_url, "write").connect() as other, other.begin():
+            other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(DBAPIError) as caught:
+            while True:
+                fetch(conn, NAMES, {"value": "1"})
+        assert verdict_on(caught.value) is Verdict.TRY_AGAIN
+        transaction.rollback()
+    with conn.begin():  # on a connection of its own
+        assert not fetch(conn, NAMES, {"value": "1"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text[]", ["a", 'b"', "c\\", "{d,e}", "", "NULL", None, "ä\n"]),
+        ("bigint[]", [1, -(2**63), None]),
+        ("boolean[]", [True, False, None]),
+        ("bytea[]", [b"\x00\\\"'", b"", None]),
+        ("text[]", []),
+        ("bytea", b"\x00\xff"),
+        ("float8", 0.1),
+        ("text", None),
+    ],
+)
+def test_values_arrive_as_they_were_given(conn: Connection, kind: str, value: object) -> None:
+    with conn.begin():
+        assert fetch(conn, text(f"select cast(:value as {kind})"), {"value": value}) == [(value,)]
+
+
+def test_text_that_postgresql_cannot_hold_is_refused_and_not_cut_off(conn: Connection) -> None:
+    with conn.begin() as transaction:
+        with pytest.raises(DBAPIError) as caught:
+            run(conn, RENAME, {"value": "a\0b"})
+        assert verdict_on(caught.value) is Verdict.BLAME
+        transaction.rollback()
