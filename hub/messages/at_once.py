@@ -19,6 +19,7 @@ from hub.messages.lines import DECRYPTING_TRANSPORTS, LineBook, limits_of, line_
 from hub.messages.sent_media import MMS
 from hub.storage.messages import Hop, MessageRow
 from hub.storage.messages_lines import LineRow
+from hub.storage.messages_phones import fence_phones
 from hub.storage.messages_queue import lines_with_waiting, open_offers
 from hub.storage.transaction import Tx
 
@@ -60,6 +61,13 @@ class OffersAtOnce:
 
     def _read(self) -> None:
         conn, now = self._tx.conn, self._tx.now
+        phones = fence_phones(conn, self._at_hand)
+        for line in list(self._lines.values()):
+            phone = phones.get(line.device_id or "")
+            if phone is None or phone.session_no != line.session_no:
+                del self._lines[
+                    line.id
+                ]  # it has come back on another connection meanwhile, maybe to another hub process
         for device_id, line_id, segments in open_offers(conn, self._at_hand):
             self._open[device_id] = self._open.get(device_id, 0) + 1
             self._out[line_id] = self._out.get(line_id, 0) + segments

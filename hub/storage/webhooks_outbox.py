@@ -120,7 +120,7 @@ _STORE_POSTGRESQL = text(
 def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
     """Store events (`EVENT_COLUMNS`) and a delivery for each endpoint that wants them; how many deliveries that made."""
     if tx.dialect == "postgresql":
-        return tx.conn.execute(_STORE_POSTGRESQL, {"events": _DOCUMENT.of(rows), "now": tx.now}).rowcount
+        return change(tx.conn, _STORE_POSTGRESQL, {"events": _DOCUMENT.of(rows), "now": tx.now})
     _INSERT_EVENTS.run(tx.conn, rows)
     return change(tx.conn, _FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now})
 

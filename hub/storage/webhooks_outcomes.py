@@ -13,7 +13,7 @@ from sqlalchemy import Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.core.clock import UtcMs
-from hub.storage.direct import fetch, run_many
+from hub.storage.direct import change, fetch, run, run_many
 from hub.storage.transaction import DialectName, Tx
 
 PENDING, HELD, OK, DEAD, CANCELLED = range(5)
@@ -147,7 +147,7 @@ def write_outcomes(tx: Tx, rows: Sequence[OutcomeRow]) -> int:
         return 0
     if tx.dialect == "sqlite":
         return run_many(tx.conn, _OUTCOMES_SQLITE, rows)
-    return tx.conn.execute(_OUTCOMES_POSTGRESQL, _columns(OutcomeRow._fields, rows)).rowcount
+    return change(tx.conn, _OUTCOMES_POSTGRESQL, _columns(OutcomeRow._fields, rows))
 
 
 def write_attempts(tx: Tx, rows: Sequence[AttemptRow]) -> None:
@@ -155,7 +155,7 @@ def write_attempts(tx: Tx, rows: Sequence[AttemptRow]) -> None:
     if rows and tx.dialect == "sqlite":
         run_many(tx.conn, _ATTEMPTS_SQLITE, rows)
     elif rows:
-        tx.conn.execute(_ATTEMPTS_POSTGRESQL, _columns(AttemptRow._fields, rows))
+        run(tx.conn, _ATTEMPTS_POSTGRESQL, _columns(AttemptRow._fields, rows))
 
 
 def write_memory(tx: Tx, rows: Sequence[LaneMemory]) -> None:

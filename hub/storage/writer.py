@@ -1,6 +1,6 @@
 """The group-commit writer: many commands, one commit, and no answer before the commit is on disk.
 
-A command is put in a bounded queue and its caller waits for a future. A writer thread (one for SQLite, two for PostgreSQL)
+A command is put in a bounded queue and its caller waits for a future. A writer thread
 gathers what arrives within a short window (`hub.storage.gathering`), applies it in one transaction (`hub.storage.batch`),
 and hands all endings to the event loop with one call. There the effects of the whole batch run first, then the futures
 resolve, so that whoever reads his answer finds the world already told.

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from device_protocol.frames import Go, Job
 from hub.core.commands import ByLine, ByName
@@ -152,3 +154,14 @@ def test_an_open_offer_counts_against_the_pace(world: World, phone: str) -> None
 def test_a_sender_that_was_not_found_is_told_before_the_offer(world: World, phone: str) -> None:
     message_id = world.send(PEER, sender=ByName("nobody"))
     assert world.kinds(message_id) == ["sender_unknown", "offered"]
+
+
+@pytest.mark.postgresql
+def test_the_phone_cannot_come_back_elsewhere_while_it_is_offered_a_text(world: World, phone: str) -> None:
+    """Another hub process that answers its hello would not see the offer, and so not repeat it."""
+    if world.db.dialect == "sqlite":
+        return  # nobody else writes
+    with world.db.write_engine.connect() as other, world.conn.begin():
+        accept(world.transaction(), [world.prepare()])
+        with pytest.raises(OperationalError), other.begin():
+            other.execute(text("select 1 from device where id = :id for update nowait"), {"id": phone})

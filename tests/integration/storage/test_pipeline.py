@@ -97,12 +97,16 @@ def test_a_connection_that_is_cut_is_said_to_be_lost(conn: Connection, postgresq
         with open_engine(postgresql_url, "write").connect() as other, other.begin():
             other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(DBAPIError) as caught:
-            while True:
-                fetch(conn, NAMES, {"value": "1"})
+            _ask_for_ever(conn)
         assert verdict_on(caught.value) is Verdict.TRY_AGAIN
         transaction.rollback()
     with conn.begin():  # on a connection of its own
         assert not fetch(conn, NAMES, {"value": "1"})
+
+
+def _ask_for_ever(conn: Connection) -> None:
+    while True:
+        fetch(conn, NAMES, {"value": "1"})
 
 
 @pytest.mark.parametrize(
