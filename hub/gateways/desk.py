@@ -27,6 +27,7 @@ from hub.core.ids import IdSource, to_hex30
 from hub.gateways import gateways
 from hub.storage.database import Database
 from hub.storage.gateways import GatewayRow, find_gateway, find_gateway_by_name, find_gateway_by_sid
+from hub.webhooks.endpoints import CreateEndpoint
 from hub.webhooks.front import Webhooks
 from hub.webhooks.records import EndpointChanges, NewEndpoint
 from hub.webhooks.sealer import Sealer, if_readable
@@ -223,10 +224,11 @@ class GatewayDesk:
             created_at=now,
             updated_at=now,
         )
-        command = gateways.CreateGateway(row)
+        webhook = None if new.inbound_url is None else self._webhook(row, new.inbound_url, new.fallback_url)
+        if webhook is not None:
+            row = msgspec.structs.replace(row, endpoint_id=webhook.row["id"])
+        command = gateways.CreateGateway(row, webhook)
         row = await self._db.writer.submit(gateways.create_gateways, command, *command.keys())
-        if new.inbound_url is not None:
-            row = await self._tell_at(row, new.inbound_url, new.fallback_url)
         return MadeGateway(self.opened(row), token)
 
     async def update(self, account_id: str, gateway_id: str, changes: GatewayChanges) -> Gateway:
@@ -273,9 +275,8 @@ class GatewayDesk:
     async def delete(self, account_id: str, gateway_id: str) -> Gateway:
         """End it; its name and SID are free again. Texts that were sent by it are still told of."""
         row = await self._row(account_id, gateway_id)
-        if row.endpoint_id is not None:
-            await self._webhooks.delete(account_id, row.endpoint_id)
-        return self.opened(await self._store(row, {"deleted_at": self._clock.now()}))
+        ended = {"deleted_at": self._clock.now()}
+        return self.opened(await self._store(row, ended, ended_webhook_id=row.endpoint_id))
 
     async def get(self, account_id: str, gateway_id: str) -> Gateway:
         """One of an account's. Raises `not_found`."""
@@ -287,10 +288,8 @@ class GatewayDesk:
             raise HubError(Code.NOT_FOUND)
         return row
 
-    async def _store(self, row: GatewayRow, values: dict[str, Any], *, is_signed_anew: bool = False) -> GatewayRow:
-        command = gateways.ChangeGateway(
-            account_id=row.account_id, gateway_id=row.id, values=values, is_signed_anew=is_signed_anew
-        )
+    async def _store(self, row: GatewayRow, values: dict[str, Any], **more: Any) -> GatewayRow:
+        command = gateways.ChangeGateway(account_id=row.account_id, gateway_id=row.id, values=values, **more)
         return await self._db.writer.submit(gateways.change_gateways, command, *command.keys())
 
     def _check(self, new: NewGateway) -> None:
@@ -312,7 +311,7 @@ class GatewayDesk:
 
     # --- where inbound texts are told ----------------------------------------------------------------------------------------
 
-    async def _tell_at(self, row: GatewayRow, url: str, fallback_url: str | None) -> GatewayRow:
+    def _webhook(self, row: GatewayRow, url: str, fallback_url: str | None) -> CreateEndpoint:
         lines = msgspec.json.decode(row.line_ids, type=tuple[str, ...])
         new = NewEndpoint(
             url=url,
@@ -323,8 +322,7 @@ class GatewayDesk:
             line_ids=lines,
             timeout_seconds=15,
         )
-        made = await self._webhooks.create(row.account_id, new, gateway_id=row.id)
-        return await self._store(row, {"endpoint_id": made.endpoint.id})
+        return self._webhooks.for_gateway(row.account_id, new, row.id)
 
     async def _change_inbound(self, row: GatewayRow, changes: GatewayChanges) -> GatewayRow:
         if row.endpoint_id is None:
@@ -332,11 +330,11 @@ class GatewayDesk:
                 if changes.line_ids is not UNSET:
                     row = msgspec.structs.replace(row, line_ids=msgspec.json.encode(changes.line_ids).decode())
                 fallback = changes.fallback_url if isinstance(changes.fallback_url, str) else None
-                return await self._tell_at(row, changes.inbound_url, fallback)
+                webhook = self._webhook(row, changes.inbound_url, fallback)
+                return await self._store(row, {"endpoint_id": webhook.row["id"]}, webhook=webhook)
             return row
         if changes.inbound_url is None:
-            await self._webhooks.delete(row.account_id, row.endpoint_id)
-            return await self._store(row, {"endpoint_id": None})
+            return await self._store(row, {"endpoint_id": None}, ended_webhook_id=row.endpoint_id)
         changed = EndpointChanges(
             url=changes.inbound_url,
             line_ids=changes.line_ids,

@@ -15,6 +15,7 @@ from hub.storage.accounts import raise_credentials_version
 from hub.storage.gateways import GatewayRow
 from hub.storage.inbound_rules import forget_gateway
 from hub.storage.transaction import Done, Refused, Tx
+from hub.webhooks.endpoints import CreateEndpoint, DeleteEndpoint, create_endpoints, delete_endpoints, full
 
 CommandT = TypeVar("CommandT")
 
@@ -47,13 +48,14 @@ def name_key(name: str) -> str:
 
 
 class CreateGateway(msgspec.Struct, frozen=True):
-    """Make a gateway of this row."""
+    """Make a gateway of this row, and the webhook that its row names."""
 
     row: GatewayRow
+    webhook: CreateEndpoint | None = None
 
     def keys(self) -> tuple[str, ...]:
         """What orders this command."""
-        return (f"gateway:{self.row.name_key}",)
+        return (f"gateway:{self.row.name_key}", *_keys_of(self.webhook))
 
 
 class ChangeGateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,19 +65,28 @@ class ChangeGateway(msgspec.Struct, frozen=True, kw_only=True):
     gateway_id: str
     values: Mapping[str, Any]
     is_signed_anew: bool = False
+    webhook: CreateEndpoint | None = None
+    """Made too; `values` name it."""
+    ended_webhook_id: str | None = None
+    """Deleted too, unless somebody has done so."""
 
     def keys(self) -> tuple[str, ...]:
         """What orders this command."""
-        return (f"gateway:{self.gateway_id}",)
+        ended = () if self.ended_webhook_id is None else (f"endpoint:{self.ended_webhook_id}",)
+        return (f"gateway:{self.gateway_id}", *_keys_of(self.webhook), *ended)
+
+
+def _keys_of(webhook: CreateEndpoint | None) -> tuple[str, ...]:
+    return () if webhook is None else webhook.keys()
 
 
 def create_gateways(tx: Tx, commands: Sequence[CreateGateway]) -> list[Done[GatewayRow] | Refused]:
-    """Store new gateways. Refused: `conflict` when another one has the name or the SID."""
+    """Store new gateways with their webhooks. Refused: `conflict` for a name or SID that another one has, and for too many webhooks."""
     return [_one(tx, _create, command) for command in commands]
 
 
 def change_gateways(tx: Tx, commands: Sequence[ChangeGateway]) -> list[Done[GatewayRow] | Refused]:
-    """Change gateways; with `deleted_at` among the values, end them. Refused: `not_found`."""
+    """Change gateways; with `deleted_at` among the values, end them. Refused: `not_found`, and `conflict` for too many webhooks."""
     return [_one(tx, _change, command) for command in commands]
 
 
@@ -87,22 +98,46 @@ def _one(tx: Tx, apply: Callable[[Tx, CommandT], Done[GatewayRow]], command: Com
 
 
 def _create(tx: Tx, command: CreateGateway) -> Done[GatewayRow]:
-    if not rows.insert_gateway(tx, command.row):
+    row = command.row
+    _check_room(tx, row.account_id, command.webhook)
+    if not rows.insert_gateway(tx, row):
         raise HubError(Code.CONFLICT, "There is a gateway of this name, or with this SID, already: choose another.")
-    return Done(command.row, (_told(tx, command.row),))
+    return Done(row, (_told(tx, row), *_make(tx, command.webhook)))
 
 
 def _change(tx: Tx, command: ChangeGateway) -> Done[GatewayRow]:
     row = rows.find_gateway(tx.conn, command.account_id, command.gateway_id)
     if row is None:
         raise HubError(Code.NOT_FOUND)
+    _check_room(tx, row.account_id, command.webhook)
     rows.change_gateway(tx, row.account_id, row.id, command.values)
     if command.values.get("deleted_at") is not None:
         forget_gateway(tx, row.account_id, row.id)
-    effects: tuple[Effect, ...] = (_told(tx, row),)
+    effects = [_told(tx, row), *_make(tx, command.webhook), *_end(tx, row.account_id, command.ended_webhook_id)]
     if command.is_signed_anew:
-        effects = (*effects, WakeDelivery(tuple(rows.raise_endpoint_versions(tx, row.id))))
-    return Done(msgspec.structs.replace(row, **command.values), effects)
+        effects.append(WakeDelivery(tuple(rows.raise_endpoint_versions(tx, row.id))))
+    return Done(msgspec.structs.replace(row, **command.values), tuple(effects))
+
+
+def _check_room(tx: Tx, account_id: str, webhook: CreateEndpoint | None) -> None:
+    """Before anything is written: what is refused leaves nothing behind."""
+    if webhook is not None and (refused := full(tx, account_id)) is not None:
+        raise refused.error
+
+
+def _make(tx: Tx, webhook: CreateEndpoint | None) -> tuple[Effect, ...]:
+    if webhook is None:
+        return ()
+    (made,) = create_endpoints(tx, [webhook])
+    assert isinstance(made, Done), "there is room, and it forwards no line"
+    return tuple(made.effects)
+
+
+def _end(tx: Tx, account_id: str, webhook_id: str | None) -> tuple[Effect, ...]:
+    if webhook_id is None:
+        return ()
+    (ended,) = delete_endpoints(tx, [DeleteEndpoint(account_id, webhook_id)])
+    return tuple(ended.effects) if isinstance(ended, Done) else ()
 
 
 def _told(tx: Tx, row: GatewayRow) -> CredentialsChanged:

@@ -25,6 +25,10 @@ class CreateEndpoint:
 
     row: Mapping[str, Any]
 
+    def keys(self) -> tuple[str, ...]:
+        """What orders this command: an account has a limited number."""
+        return (f"account:{self.row['account_id']}:endpoints",)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeEndpoint:
@@ -63,10 +67,17 @@ def create_endpoints(tx: Tx, commands: Sequence[CreateEndpoint]) -> list[Done[No
     return [_create(tx, command) for command in commands]
 
 
+def full(tx: Tx, account_id: str) -> Refused | None:
+    """Why an account gets no further endpoint; None when it does. For use cases that make one beside something else."""
+    if stored.count_endpoints(tx, account_id) < MOST_ENDPOINTS:
+        return None
+    return Refused(HubError(Code.CONFLICT, f"An account has at most {MOST_ENDPOINTS} webhooks: delete one first."))
+
+
 def _create(tx: Tx, command: CreateEndpoint) -> Done[None] | Refused:
     account_id = command.row["account_id"]
-    if stored.count_endpoints(tx, account_id) >= MOST_ENDPOINTS:
-        return Refused(HubError(Code.CONFLICT, f"An account has at most {MOST_ENDPOINTS} webhooks: delete one first."))
+    if (refused := full(tx, account_id)) is not None:
+        return refused
     if not stored.insert_endpoint(tx, command.row):
         return Refused(HubError(Code.CONFLICT, "Texts to this line are forwarded by another webhook already."))
     return Done(None, _told(account_id, command.row["id"]))

@@ -96,10 +96,22 @@ class Webhooks:
         account_id: str,
         new: NewEndpoint,
         *,
-        gateway_id: str | None = None,
         forwards_line_id: str | None = None,
     ) -> CreatedEndpoint:
-        """Subscribe. The signing secret is generated and in this answer only; a gateway's webhook is signed with its token."""
+        """Subscribe. The signing secret is generated and in this answer only."""
+        command, keys = self._to_make(account_id, new, None, forwards_line_id)
+        await self._db.writer.submit(endpoints.create_endpoints, command, *command.keys())
+        secret, public_key = _newest(keys)
+        made = await self.get(account_id, command.row["id"])
+        return CreatedEndpoint(endpoint=made, secret=secret, public_key=public_key)
+
+    def for_gateway(self, account_id: str, new: NewEndpoint, gateway_id: str) -> endpoints.CreateEndpoint:
+        """What makes a gateway's webhook, in the transaction that changes the gateway. It is signed with the gateway's token."""
+        return self._to_make(account_id, new, gateway_id, None)[0]
+
+    def _to_make(
+        self, account_id: str, new: NewEndpoint, gateway_id: str | None, forwards_line_id: str | None
+    ) -> tuple[endpoints.CreateEndpoint, Keys]:
         new = checked(new, self.client.guard, self.formats, has_mail=self.client.has_mail)
         now = self._clock.now()
         endpoint_id = self._ids.next(now)
@@ -112,10 +124,7 @@ class Webhooks:
             "forwards_line_id": forwards_line_id,
             "secrets": self._sealer.seal_keys(endpoint_id, keys),
         }
-        command = endpoints.CreateEndpoint(row)
-        await self._db.writer.submit(endpoints.create_endpoints, command, f"account:{account_id}:endpoints")
-        secret, public_key = _newest(keys)
-        return CreatedEndpoint(endpoint=await self.get(account_id, endpoint_id), secret=secret, public_key=public_key)
+        return endpoints.CreateEndpoint(row), keys
 
     async def update(self, account_id: str, endpoint_id: str, changes: EndpointChanges) -> Endpoint:
         """Change what is named. What waits keeps its format and template, and goes to the new URL.
