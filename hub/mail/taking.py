@@ -32,6 +32,7 @@ from hub.core.mail import (
     read_reply,
 )
 from hub.core.mime import BadMail, ReadMail, read_mail
+from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.messages.accept import take_in
 from hub.messages.idempotency import Accepted
@@ -204,6 +205,7 @@ class MailTaker:
         limits = send_limits(parts.config, await parts.credentials.settings_of(to.account_id))
         prepared = prepare(request, numbers, limits, now=now, new_id=lambda: parts.ids.next(now))
         accepted = await take_in(parts.db.writer, prepared)
+        failpoint("mail.taken")
         log.info("a mail was taken", texts=len(accepted.results), first=accepted.results[0].message_id)
         return accepted
 

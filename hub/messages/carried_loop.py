@@ -18,6 +18,7 @@ from hub.config import Config
 from hub.core.clock import Clock
 from hub.core.errors import Code, HubError
 from hub.core.media import GENERIC, Medium, declared_type
+from hub.failpoints import failpoint
 from hub.gateways.desk import GatewayDesk
 from hub.log import get_logger
 from hub.media.fetching import Fetched, NotFetched, fetch
@@ -151,8 +152,10 @@ class CarriedMedia:
                 why = error.sentence
                 continue
             held += (brought.size_bytes or 0) if brought.sha256 is not None else 0
+            failpoint("media.stored")
             done = Bring(row.account_id, row.message_id, medium.position, brought, sentence)
             await self._db.writer.submit(bring, done, *done.keys())
+            failpoint("media.brought")
         ended = EndTry(row.account_id, row.message_id, why, random.random())
         await self._db.writer.submit(end_try, ended, *ended.keys())
 

@@ -36,8 +36,12 @@ WITH_APPS = {"list.committed"}
 """Passed only by phones with the app of sms-gate.app: `test_app_phones.py`."""
 
 
+AT_DOORS = {"carried.stored", "mail.taken", "media.stored", "media.brought"}
+"""Passed only at the doors of carriers and mail servers: `test_doors_killed.py`."""
+
+
 def test_every_place_is_tried() -> None:
-    assert {place.partition("=")[0] for place in PLACES} | WITH_APPS == NAMES
+    assert {place.partition("=")[0] for place in PLACES} | WITH_APPS | AT_DOORS == NAMES
 
 
 async def test_dying_at_every_place_loses_and_doubles_nothing(tmp_path: Path, database_url: str) -> None:

@@ -29,6 +29,7 @@ from hub.core.clock import UtcMs
 from hub.core.errors import Code, HubError, invalid
 from hub.dialects.agile.events import TAKEN, zone_of
 from hub.dialects.auth import LONGEST_TOKEN
+from hub.failpoints import failpoint
 from hub.http import problem_headers, read_body
 from hub.log import get_logger
 from hub.messages.carried import CarrierText, Taken, take_carried
@@ -118,7 +119,9 @@ class Inbound:
             at=_time(post.date_time, zone),
             raw="\n".join(f"{name}: {value}" for name, value in zip(FIELDS, post, strict=True)),
         )
-        return await self._services.db.writer.submit(take_carried, command, *command.keys())
+        taken = await self._services.db.writer.submit(take_carried, command, *command.keys())
+        failpoint("carried.stored")
+        return taken
 
 
 def read_post(raw: bytes) -> Post:

@@ -35,6 +35,7 @@ from hub.dialects.twilio.call import Form, parse_form
 from hub.dialects.twilio.errors import ApiError, error_response, in_twilios_words
 from hub.dialects.twilio.signature import is_genuine, is_genuine_body
 from hub.dialects.twilio.words import LONGEST_BODY, REASONS, message_id_of
+from hub.failpoints import failpoint
 from hub.gateways.desk import FORMAT, Gateway
 from hub.http import read_body
 from hub.log import get_logger
@@ -219,6 +220,7 @@ async def _take_text(post: Post) -> str:
         raw=post.raw,
     )
     taken = await services.db.writer.submit(take_carried, command, *command.keys())
+    failpoint("carried.stored")
     return "new" if taken.is_new else "repeated"
 
 
