@@ -49,29 +49,41 @@ def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
-def connected(app: Any) -> tuple[HttpProtocol, Wire, ServerState]:
-    """A fresh connection to a server of this application."""
-    state = ServerState()
-    state.default_headers = [DATE]
-    protocol = HttpProtocol(Config(app, log_config=None, access_log=False, ws="none", lifespan="off"), state, {})
-    wire = Wire()
-    protocol.connection_made(wire)
-    return protocol, wire, state
-
-
-async def answered(messages: list[dict[str, Any]], request: bytes = GET, *pieces: bytes) -> Wire:
-    """What a connection carries when the application sends these messages."""
+def sends(*messages: dict[str, Any]) -> Any:
+    """An application that answers every request with these messages."""
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         for message in messages:
             await send(message)
 
-    protocol, wire, state = connected(app)
+    return app
+
+
+def connected(app: Any, *, access_log: bool = False) -> tuple[HttpProtocol, Wire, ServerState]:
+    """A fresh connection to a server of this application."""
+    state = ServerState()
+    state.default_headers = [DATE]
+    protocol = HttpProtocol(Config(app, log_config=None, access_log=access_log, ws="none", lifespan="off"), state, {})
+    wire = Wire()
+    protocol.connection_made(wire)
+    return protocol, wire, state
+
+
+async def ended(state: ServerState) -> None:
+    """Every application has come to its end."""
+    async with asyncio.timeout(60):
+        while state.tasks:
+            await asyncio.wait(set(state.tasks))
+            await asyncio.sleep(0)
+
+
+async def answered(messages: list[dict[str, Any]], request: bytes = GET, *pieces: bytes) -> Wire:
+    """What a connection carries when the application sends these messages."""
+
+    protocol, wire, state = connected(sends(*messages))
     for piece in (request, *pieces):
         protocol.data_received(piece)
-    while state.tasks:
-        await asyncio.wait(set(state.tasks))
-        await asyncio.sleep(0)
+    await ended(state)
     protocol._unset_keepalive_if_required()
     return wire
 
@@ -99,9 +111,119 @@ async def test_a_long_answer_in_pieces_is_whole() -> None:
     assert b"".join(wire.writes).endswith(b"content-length: 4\r\n\r\nabcd")
 
 
-async def test_a_head_request_gets_the_head_alone() -> None:
-    wire = await answered([start(length(4)), body(b"")], GET.replace(b"GET", b"HEAD"))
+async def test_an_answer_is_not_over_while_more_may_come() -> None:
+    wire = await answered([start(length(2)), body(b"ok", more=True), body(b"")], GET + GET)
+    assert b"".join(wire.writes).count(b"\r\n\r\nok") == 2
+    assert not wire.is_closed
+
+
+@pytest.mark.parametrize("given", [b"", b"abcd"], ids=["without", "with"])
+async def test_a_head_request_gets_the_head_alone(given: bytes) -> None:
+    """Most applications leave it to their server to drop the body."""
+    wire = await answered([start(length(4)), body(given)], GET.replace(b"GET", b"HEAD"))
     assert b"".join(wire.writes).endswith(b"content-length: 4\r\n\r\n")
+    assert not wire.is_closed
+
+
+async def test_an_answer_waits_while_its_client_does_not_read() -> None:
+    protocol, wire, state = connected(sends(start(length(2)), body(b"ok")))
+    protocol.pause_writing()
+    protocol.data_received(GET)
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert state.tasks
+    assert not any(b"ok" in one for one in wire.writes)
+    protocol.resume_writing()
+    await ended(state)
+    protocol._unset_keepalive_if_required()
+    assert b"".join(wire.writes).endswith(b"\r\n\r\nok")
+
+
+async def test_nothing_is_written_for_a_client_that_left_in_the_middle_of_its_answer() -> None:
+    heard: list[str] = []
+    has_started, has_left = asyncio.Event(), asyncio.Event()
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await send(start(length(2)))
+        has_started.set()
+        await has_left.wait()
+        await send(body(b"ok"))
+        heard.append((await receive())["type"])
+
+    protocol, wire, state = connected(app)
+    protocol.data_received(GET)
+    await has_started.wait()
+    protocol.connection_lost(None)
+    has_left.set()
+    await ended(state)
+    assert wire.writes == []
+    assert heard == ["http.disconnect"]
+
+
+@pytest.mark.parametrize("listed", [length(0), (b"x-trace-id", b"abc")], ids=["length", "stream"])
+async def test_an_answer_that_starts_twice_ends_the_connection(listed: tuple[bytes, bytes]) -> None:
+    wire = await answered([start(listed), start(length(0))])
+    assert wire.is_closed
+    assert len(wire.writes) == 1
+
+
+async def test_an_answer_may_end_its_connection_by_a_header() -> None:
+    wire = await answered([start((b"connection", b"close"), length(2)), body(b"ok")])
+    assert b"".join(wire.writes).count(b"connection: close\r\n") == 1
+    assert wire.is_closed
+
+
+async def test_a_chunked_answer_is_sent_in_chunks_whatever_length_it_says() -> None:
+    wire = await answered([start((b"transfer-encoding", b"chunked"), length(2)), body(b"ok")])
+    assert b"".join(wire.writes).endswith(b"2\r\nok\r\n0\r\n\r\n")
+
+
+async def test_a_client_that_waits_to_be_asked_is_not_asked_behind_its_answer() -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1"""
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await send(start(length(2), status=401))
+        await receive()
+        await send(body(b"no"))
+
+    protocol, wire, state = connected(app)
+    protocol.data_received(POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+    await asyncio.sleep(0)
+    protocol.data_received(b"0123456789")
+    await ended(state)
+    protocol._unset_keepalive_if_required()
+    (sent,) = wire.writes
+    assert sent.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_who_listens_for_the_end_hears_of_a_whole_answer() -> None:
+    heard: list[str] = []
+
+    async def listen(receive: Any) -> None:
+        while not heard or heard[-1] != "http.disconnect":
+            heard.append((await receive())["type"])
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        listening = asyncio.create_task(listen(receive))
+        await asyncio.sleep(0)
+        await send(start(length(2)))
+        await send(body(b"ok"))
+        await listening
+
+    protocol, _, state = connected(app)
+    protocol.data_received(GET)
+    await ended(state)
+    protocol._unset_keepalive_if_required()
+    assert heard == ["http.request", "http.disconnect"]
+
+
+async def test_with_an_access_log_each_answer_is_in_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "uvicorn.access")
+    protocol, _, state = connected(sends(start(length(2), status=202), body(b"ok")), access_log=True)
+    protocol.data_received(GET)
+    await ended(state)
+    protocol._unset_keepalive_if_required()
+    assert [record.getMessage().rpartition(" - ")[2] for record in caplog.records] == ['"GET /x HTTP/1.1" 202']
 
 
 async def test_a_connection_that_is_not_kept_is_told_and_closed() -> None:
@@ -181,9 +303,7 @@ async def test_a_request_that_does_not_come_to_its_end_is_cut_off(
     assert wire.is_closed
     assert [one.split(b" ", 1)[1][:4] for one in wire.writes] == ([status] if status else [])
     protocol.connection_lost(None)
-    while state.tasks:
-        await asyncio.wait(set(state.tasks))
-        await asyncio.sleep(0)
+    await ended(state)
     assert heard == (["http.disconnect"] if protocol.cycle else [])
 
 
@@ -200,9 +320,7 @@ async def test_a_whole_request_may_take_as_long_as_its_answer_needs() -> None:
     protocol.cut_if_late(protocol.loop.time() + 100_000, BODY_SECONDS)
     assert not wire.is_closed
     go_on.set()
-    while state.tasks:
-        await asyncio.wait(set(state.tasks))
-        await asyncio.sleep(0)
+    await ended(state)
     protocol.cut_if_late(protocol.loop.time() + 100_000, BODY_SECONDS)  # uvicorn's own timer ends an idle connection
     assert not wire.is_closed
     protocol._unset_keepalive_if_required()
@@ -215,9 +333,7 @@ async def test_a_body_that_goes_on_behind_its_answer_is_not_read_for_ever() -> N
 
     protocol, wire, state = connected(app)
     protocol.data_received(POST + b"a")
-    while state.tasks:
-        await asyncio.wait(set(state.tasks))
-        await asyncio.sleep(0)
+    await ended(state)
     protocol.data_received(b"b")
     protocol.cut_if_late(protocol.loop.time() + 301, BODY_SECONDS)
     (sent,) = wire.writes

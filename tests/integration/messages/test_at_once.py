@@ -9,11 +9,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from device_protocol.frames import Go, Job
-from hub.core.commands import ByLine, ByName
+from hub.core.commands import ByDevice, ByLine, ByName
 from hub.core.effects import WakeDispatch
 from hub.core.ports import AtHand
 from hub.messages.accept import accept
+from hub.messages.at_once import OffersAtOnce
+from hub.messages.lines import LineBook, Wish
+from hub.storage.messages import MessageRow
+from hub.storage.schema.accounts import Account
 from hub.storage.schema.devices import Device, Line
+from hub.storage.schema.messages import Message
 from hub.storage.schema.webhooks import WebhookEvent
 from tests.integration.messages.world import ACCOUNT, PEER, Phones, World
 
@@ -149,6 +154,94 @@ def test_an_open_offer_counts_against_the_pace(world: World, phone: str) -> None
     world.send(PEER)
     world.run(accept, [world.prepare(PEER), world.prepare(PEER)])
     assert len(world.frames(Job)) == 2
+
+
+@pytest.mark.parametrize("budget", ["per_minute", "per_hour", "per_day", "per_month"])
+def test_what_was_sent_before_counts_too(world: World, phone: str, phones: Phones, budget: str) -> None:
+    world.change(Line, world.lines(phone)[0], **{budget: 2})
+    phones.bound(phone, world.send(PEER))
+    world.run(accept, [world.prepare(PEER), world.prepare(PEER)])
+    assert len(world.frames(Job)) == 2
+
+
+@pytest.mark.parametrize("budget", ["per_day", "per_month"])
+def test_its_day_and_month_begin_where_the_account_is(world: World, phone: str, phones: Phones, budget: str) -> None:
+    world.change(Account, ACCOUNT, settings='{"time_zone":"Asia/Tokyo"}')
+    world.change(Line, world.lines(phone)[0], **{budget: 1})
+    world.clock.now_ms = 1_790_778_600_000  # 2026-09-30T14:30Z, half an hour before October begins there
+    phones.bound(phone, world.send(PEER))
+    assert world.message(world.send(PEER)).offered_at is None
+    world.clock.advance(3600)
+    world.change(Message, world.messages()[-1].id, state="cancelled")
+    assert world.message(world.send(PEER)).offered_at is not None
+
+
+def test_each_segment_counts(world: World, phone: str) -> None:
+    world.change(Line, world.lines(phone)[0], per_hour=3)
+    world.run(accept, [world.prepare(PEER, text="x" * 200) for _ in range(2)])
+    assert len(world.frames(Job)) == 1
+    world.send(PEER)
+    assert len(world.frames(Job)) == 1, "the second one waits before it"
+
+
+def test_one_that_waits_for_its_next_try_holds_up_nobody(world: World, phone: str) -> None:
+    world.at_hand.clear()
+    world.change(Message, world.send(PEER), state="retried", due_at=world.clock.now() + 1)
+    world.at_hand[phone] = AtHand(1, 3)
+    assert world.message(world.send(PEER)).offered_at is not None
+
+
+def test_a_line_that_may_not_send_more_holds_up_no_other(world: World) -> None:
+    phone = world.phone(sims=2)
+    world.at_hand[phone] = AtHand(1, 8)
+    first, second = (ByLine(line) for line in world.lines(phone))
+    world.change(Line, first.line_id, per_minute=1)
+    world.run(accept, [world.prepare(PEER, sender=sender) for sender in (first, first, second, second)])
+    assert [job.line.slot for job in world.frames(Job)] == [0, 1, 1]
+
+
+def offered_now(world: World, row: MessageRow, book: LineBook) -> list[Any]:
+    """The jobs that offering this row at once makes."""
+    with world.conn.begin():
+        return [effect.frame for effect in OffersAtOnce(world.transaction(), book).offer([row])[1]]
+
+
+def read_lines(world: World, phone: str) -> LineBook:
+    with world.conn.begin():
+        book = LineBook(world.transaction())
+        book.read_for([Wish(ACCOUNT, ByDevice(phone), PEER)])
+    return book
+
+
+@pytest.mark.parametrize(
+    ("values", "transport", "jobs"),
+    [
+        ({}, "native", 1),
+        ({"kind": "mms"}, "native", 0),
+        ({"peer": "$aes-256-cbc/x$i=1$c2FsdA==$bnVtYmVy"}, "native", 0),
+        ({"peer": "$aes-256-cbc/x$i=1$c2FsdA==$bnVtYmVy"}, "smsgate", 1),
+        ({"state": "scheduled"}, "native", 0),
+    ],
+    ids=["plain", "mms", "sealed", "sealed for a phone that decrypts", "later"],
+)
+def test_of_what_needs_a_second_look_nothing_goes(
+    world: World, phone: str, values: dict[str, Any], transport: str, jobs: int
+) -> None:
+    """Whatever made the row: its line was chosen for it by others."""
+    world.change(Device, phone, transport=transport)
+    stored = world.message(world.send(PEER, scheduled_at=world.clock.now() + 60_000))
+    row = msgspec.structs.replace(stored, **{"state": "queued", **values})
+    assert len(offered_now(world, row, read_lines(world, phone))) == jobs
+
+
+def test_a_phone_that_came_back_after_its_line_was_read_is_offered_nothing(world: World, phone: str) -> None:
+    """The job would go out on a connection that is over."""
+    stored = world.message(world.send(PEER, scheduled_at=world.clock.now() + 60_000))
+    book = read_lines(world, phone)
+    world.change(Device, phone, session_no=2)
+    row = msgspec.structs.replace(stored, state="queued")
+    assert offered_now(world, row, book) == []
+    assert row.offered_at is None
 
 
 def test_a_sender_that_was_not_found_is_told_before_the_offer(world: World, phone: str) -> None:

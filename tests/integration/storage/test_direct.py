@@ -1,8 +1,8 @@
 """A statement given straight to the driver reads and fails as it does through SQLAlchemy."""
 
 import pytest
-from sqlalchemy import bindparam, func, select, text, update
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy import Boolean, bindparam, cast, func, literal_column, null, select, text, update
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert
@@ -39,6 +39,28 @@ def test_rows_are_those_of_the_usual_way_to_their_types(db: Database, name: str)
     assert [[type(value) for value in row] for row in direct] == [[type(value) for value in row] for row in usual]
 
 
+def test_a_truth_that_is_not_known_is_neither(db: Database) -> None:
+    truths = select(cast(null(), Boolean), cast(literal_column("1"), Boolean), cast(literal_column("0"), Boolean))
+    with db.write_engine.connect() as connection, connection.begin():
+        ((unknown, true, false),) = fetch(connection, truths, {})
+    assert unknown is None
+    assert true is True
+    assert false is False
+
+
+def test_a_parameter_that_stands_twice_is_given_once(db: Database) -> None:
+    twice = text("select value from hub_fact where name = :name or value = :value or name = :name")
+    with db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(FACT, ["name", "value"]).run(connection, [("a", "1"), ("1", "b")])
+        assert [tuple(row) for row in fetch(connection, twice, {"name": "a", "value": "a"})] == [("1",)]
+        connection.rollback()
+
+
+def test_a_parameter_that_is_not_given_is_missed(db: Database) -> None:
+    with db.write_engine.connect() as connection, connection.begin(), pytest.raises(KeyError):
+        fetch(connection, NAMED, {})
+
+
 def test_parameters_and_lists_are_written_as_usual(db: Database) -> None:
     with db.write_engine.connect() as connection, connection.begin():
         BulkInsert(FACT, ["name", "value"]).run(connection, [("a", "1"), ('b"', "2"), ("c", "3")])
@@ -67,9 +89,19 @@ def test_one_statement_for_many_rows_counts_those_of_all(sqlite_url: str) -> Non
 
 def test_an_error_means_what_it_means_elsewhere(db: Database) -> None:
     with db.write_engine.connect() as connection, connection.begin():
-        with pytest.raises(Exception, match="no_such_table") as caught:
+        with pytest.raises(DBAPIError, match="no_such_table") as caught:
             fetch(connection, text("select 1 from no_such_table"), {})
         assert verdict_on(caught.value) is Verdict.BLAME
+
+
+def test_two_rows_with_one_key_are_said_to_be_that(db: Database) -> None:
+    again = text("insert into hub_fact (name, value) values ('a', '2')")
+    with db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(FACT, ["name", "value"]).run(connection, [("a", "1")])
+        with pytest.raises(IntegrityError) as caught:
+            change(connection, again, {})
+        assert verdict_on(caught.value) is Verdict.BLAME
+        connection.rollback()
 
 
 def test_a_database_that_is_locked_is_tried_again(sqlite_url: str) -> None:

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, bindparam, select, text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from hub.storage.bulk import BulkInsert
-from hub.storage.connect import open_engine, require_open_transaction
+from hub.storage.connect import is_lost, open_engine, require_open_transaction
 from hub.storage.direct import change, fetch, has_waiting, run
 from hub.storage.faults import Verdict, verdict_on
 from hub.storage.schema import METADATA
@@ -18,6 +21,7 @@ FACT = METADATA.tables["hub_fact"]
 STORE = BulkInsert(FACT, ["name", "value"])
 NAMES = select(FACT.c.name).where(FACT.c.value == bindparam("value")).order_by(FACT.c.name)
 RENAME = text("update hub_fact set name = name || '%' where value = :value")
+KEEP = text("select cast(:value as text)")
 WRONG = text("insert into hub_fact (name, value) values ('a', null)")
 
 
@@ -56,6 +60,41 @@ def test_every_way_of_asking_finds_what_was_written_before(conn: Connection) -> 
         assert change(conn, RENAME, {"value": "1"}) == 4
 
 
+def test_every_way_of_writing_finds_what_was_written_before(conn: Connection) -> None:
+    touched = update(FACT).where(FACT.c.name == bindparam("named")).values(value="2")
+    with conn.begin():
+        STORE.run(conn, [("a", "1"), ("b", "1")])
+        assert conn.execute(touched, [{"named": "a"}, {"named": "b"}]).rowcount == 2
+        STORE.run(conn, [("c", "1")])
+        wordless = conn.execution_options(no_parameters=True)
+        assert wordless.exec_driver_sql("update hub_fact set value = '2' where name = 'c'").rowcount == 1
+        assert [row[0] for row in fetch(conn, NAMES, {"value": "2"})] == ["a", "b", "c"]
+
+
+def test_without_a_transaction_nothing_waits(conn: Connection, postgresql_url: str) -> None:
+    at_once = conn.execution_options(isolation_level="AUTOCOMMIT")
+    STORE.run(at_once, [("a", "1")])
+    assert _stored(postgresql_url) == ["a"]
+
+
+def test_a_transaction_begins_as_its_engine_says(postgresql_url: str) -> None:
+    level = text("select current_setting('transaction_isolation')")
+    with open_engine(postgresql_url, "read").connect() as reader, reader.begin():
+        assert fetch(reader, level, {}) == [("repeatable read",)]
+    with open_engine(postgresql_url, "write").connect() as writer, writer.begin():
+        assert fetch(writer, level, {}) == [("read committed",)]
+
+
+def test_a_large_piece_with_large_answers_goes_through(conn: Connection) -> None:
+    """Neither side reads all before it writes: more than what fits between them must not stop both."""
+    echo = text("select cast(:value as text) || cast(:value as text)")
+    large = "x" * 4_000_000
+    with conn.begin():
+        for _ in range(4):
+            run(conn, echo, {"value": large})
+        assert [row[0] for row in fetch(conn, echo, {"value": "a"})] == ["aa"]
+
+
 def test_a_rollback_forgets_what_waits(conn: Connection, postgresql_url: str) -> None:
     with conn.begin() as transaction:
         STORE.run(conn, [("a", "1")])
@@ -80,6 +119,30 @@ def test_nothing_is_committed_with_a_statement_that_fails(conn: Connection, post
     assert _stored(postgresql_url) == ["c"]
 
 
+def test_what_was_not_prepared_behind_a_failure_is_prepared_when_it_comes_again(conn: Connection) -> None:
+    transaction = conn.begin()
+    run(conn, WRONG, {})
+    run(conn, RENAME, {"value": "1"})
+    with pytest.raises(DBAPIError):
+        transaction.commit()
+    transaction.rollback()
+    with conn.begin():
+        assert change(conn, RENAME, {"value": "1"}) == 0
+
+
+def test_a_commit_that_failed_leaves_no_transaction_open(conn: Connection) -> None:
+    """SQLAlchemy asks for no rollback behind it, and a row lock would stay for as long as the connection is idle."""
+    transaction = conn.begin()
+    STORE.run(conn, [("a", "1")])
+    run(conn, WRONG, {})
+    with pytest.raises(DBAPIError):
+        transaction.commit()
+    driver = conn.connection.driver_connection
+    assert driver is not None
+    assert driver.info.transaction_status == TransactionStatus.IDLE
+    transaction.rollback()
+
+
 def test_an_error_comes_with_the_next_answer_and_spoils_the_transaction(conn: Connection) -> None:
     with conn.begin() as transaction:
         run(conn, WRONG, {})
@@ -98,6 +161,7 @@ def test_a_connection_that_is_cut_is_said_to_be_lost(conn: Connection, postgresq
             other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(DBAPIError) as caught:
             _ask_for_ever(conn)
+        assert is_lost(caught.value)
         assert verdict_on(caught.value) is Verdict.TRY_AGAIN
         transaction.rollback()
     with conn.begin():  # on a connection of its own
@@ -127,9 +191,29 @@ def test_values_arrive_as_they_were_given(conn: Connection, kind: str, value: ob
         assert fetch(conn, text(f"select cast(:value as {kind})"), {"value": value}) == [(value,)]
 
 
-def test_text_that_postgresql_cannot_hold_is_refused_and_not_cut_off(conn: Connection) -> None:
-    with conn.begin() as transaction:
+# What arrays are written with, besides any other text; a NUL is refused, and half a surrogate pair is no text.
+_WORDS = st.lists(st.sampled_from(['"', "\\", "{", "}", ",", "NULL", "null", " ", "\n", "\t", "ä", "𝄞", "x"])).map(
+    "".join
+)
+_TEXT = st.one_of(_WORDS, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.none() | _TEXT, max_size=5), st.lists(st.none() | st.binary(max_size=6), max_size=3))
+def test_lists_arrive_element_by_element(conn: Connection, words: list[str | None], octets: list[bytes | None]) -> None:
+    with conn.begin():
+        for kind, value in (("text", words), ("bytea", octets)):
+            each = text(f"select * from unnest(cast(:value as {kind}[]))")
+            assert [row[0] for row in fetch(conn, each, {"value": value})] == value
+
+
+@pytest.mark.parametrize("value", ["a\0b", ["a", "\0"]], ids=["text", "list"])
+def test_text_that_postgresql_cannot_hold_is_refused_and_not_cut_off(
+    conn: Connection, value: object, postgresql_url: str
+) -> None:
+    with conn.begin():
+        STORE.run(conn, [("a", "1")])
         with pytest.raises(DBAPIError) as caught:
-            run(conn, RENAME, {"value": "a\0b"})
+            run(conn, KEEP, {"value": value})
         assert verdict_on(caught.value) is Verdict.BLAME
-        transaction.rollback()
+    assert _stored(postgresql_url) == ["a"], "nothing of it was sent"
