@@ -244,5 +244,10 @@ async def all_is_told_once(one: Account) -> None:
     await becomes("every customer is told everything once", told, wanted)
     await one.here.webhooks_arrived("sms:delivered", many)
     await one.here.webhooks_arrived("sms:received", 1)
-    log = (await one.here.hub.api.get("/v1/deliveries", params={"limit": 200})).json()["items"]
-    assert {(row["state"], row["attempts"]) for row in log} == {("ok", 1)}
+
+    async def log() -> set[tuple[str, int]]:
+        rows = (await one.here.hub.api.get("/v1/deliveries", params={"limit": 200})).json()["items"]
+        return {(row["state"], row["attempts"]) for row in rows}
+
+    # A receiver's answer is on record a moment after it was given.
+    await becomes("every delivery went well at its first try", log, {("ok", 1)})

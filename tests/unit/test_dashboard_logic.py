@@ -83,6 +83,7 @@ def message(id_: str, at: int = 0, **more: Any) -> dict[str, Any]:
         "segments": 1,
         "line_id": "l",
         "retry_of": None,
+        "media": [],
     }
     return {"id": id_, "created_at": f"2026-01-01T10:{at:02}:00.000Z", **plain, **more}
 
@@ -119,6 +120,7 @@ def test_a_text_on_its_way_is_shown_until_it_is_stored_and_never_twice() -> None
         ([pending("hi", after="m1", key="a"), pending("hi", after="m1", key="b")], ["b"]),
         ([pending("hi", after="m1", problem="refused")], ["k-hi"]),
         ([pending("hi", after="m1", messageId="m5", key="a"), pending("hi", after="m1", key="b")], ["b"]),
+        ([pending("hi", after="m1", media=[{"id": "f1"}])], ["k-hi"]),  # the stored one has no attachment: another text
     ]
     found = run(*(("merge", "stillPending", [case, stored]) for case, _ in cases))
     assert [[one["key"] for one in left] for left in found] == [expected for _, expected in cases]

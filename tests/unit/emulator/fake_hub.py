@@ -357,7 +357,7 @@ class _Session:
         ref = JobRef(job.id, getattr(payload, "submission", 0))
         phone = self.hub.rules.phone_of(self.device.memory, HubMemory(self.hub.epoch, False, self.hub.now()))
         if self.hub.rules.judge_report(phone, ref, kind, job) in (ReportFate.APPLY, ReportFate.ADOPT):
-            self.device.jobs[job.id] = replace(job, state=state)
+            self.device.jobs[job.id] = msgspec.structs.replace(job, state=state)
 
     def _decide(self, decision: Decision) -> Iterable[HubFrame]:
         self._write(decision.verdicts)
@@ -369,11 +369,13 @@ class _Session:
             if job is None:
                 continue
             if isinstance(verdict, Bind):
-                self.device.jobs[job.id] = replace(job, state=HubJobState.BOUND)
+                self.device.jobs[job.id] = msgspec.structs.replace(job, state=HubJobState.BOUND)
             elif isinstance(verdict, Adopt):
-                self.device.jobs[job.id] = replace(job, state=HubJobState.UNCERTAIN, submission=verdict.ref.submission)
+                self.device.jobs[job.id] = msgspec.structs.replace(
+                    job, state=HubJobState.UNCERTAIN, submission=verdict.ref.submission
+                )
             elif state := _STATES.get(type(verdict)):
-                self.device.jobs[job.id] = replace(job, state=state)
+                self.device.jobs[job.id] = msgspec.structs.replace(job, state=state)
 
 
 @asynccontextmanager
