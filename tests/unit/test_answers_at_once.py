@@ -49,6 +49,10 @@ def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
+def length(count: int) -> tuple[bytes, bytes]:
+    return (b"content-length", str(count).encode())
+
+
 def sends(*messages: dict[str, Any]) -> Any:
     """An application that answers every request with these messages."""
 
@@ -86,10 +90,6 @@ async def answered(messages: list[dict[str, Any]], request: bytes = GET, *pieces
     await ended(state)
     protocol._unset_keepalive_if_required()
     return wire
-
-
-def length(count: int) -> tuple[bytes, bytes]:
-    return (b"content-length", str(count).encode())
 
 
 async def test_an_answer_with_a_length_leaves_in_one_piece() -> None:
@@ -160,15 +160,20 @@ async def test_nothing_is_written_for_a_client_that_left_in_the_middle_of_its_an
     assert heard == ["http.disconnect"]
 
 
-@pytest.mark.parametrize("listed", [length(0), (b"x-trace-id", b"abc")], ids=["length", "stream"])
-async def test_an_answer_that_starts_twice_ends_the_connection(listed: tuple[bytes, bytes]) -> None:
-    wire = await answered([start(listed), start(length(0))])
+@pytest.mark.parametrize(
+    "messages",
+    [[start(length(0)), start(length(0))], [start((b"x-trace-id", b"abc")), start(length(2)), body(b"ok")]],
+    ids=["length", "stream"],
+)
+async def test_an_answer_that_starts_twice_ends_the_connection(messages: list[dict[str, Any]]) -> None:
+    wire = await answered(messages)
     assert wire.is_closed
     assert len(wire.writes) == 1
 
 
-async def test_an_answer_may_end_its_connection_by_a_header() -> None:
-    wire = await answered([start((b"connection", b"close"), length(2)), body(b"ok")])
+@pytest.mark.parametrize("name", [b"connection", b"Connection"])
+async def test_an_answer_may_end_its_connection_by_a_header(name: bytes) -> None:
+    wire = await answered([start((name, b"close"), length(2)), body(b"ok")])
     assert b"".join(wire.writes).count(b"connection: close\r\n") == 1
     assert wire.is_closed
 

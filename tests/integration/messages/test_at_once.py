@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from device_protocol.frames import Go, Job
 from hub.core.commands import ByDevice, ByLine, ByName
-from hub.core.effects import WakeDispatch
+from hub.core.effects import ToPhone, WakeDispatch
 from hub.core.ports import AtHand
 from hub.messages.accept import accept
 from hub.messages.at_once import OffersAtOnce
@@ -37,6 +37,8 @@ def woken(world: World) -> list[WakeDispatch]:
 
 def test_an_idle_phone_is_offered_its_text_with_the_acceptance(world: World, phone: str, phones: Phones) -> None:
     message_id = world.send(PEER)
+    (to_phone,) = [effect for effect in world.effects if isinstance(effect, ToPhone)]
+    assert (to_phone.device_id, to_phone.session_no) == (phone, 1)
     (job,) = world.frames(Job)
     assert (job.id, job.submission, job.to) == (message_id, 1, PEER)
     assert world.kinds(message_id) == ["offered"]
@@ -182,6 +184,13 @@ def test_each_segment_counts(world: World, phone: str) -> None:
     assert len(world.frames(Job)) == 1
     world.send(PEER)
     assert len(world.frames(Job)) == 1, "the second one waits before it"
+
+
+def test_a_text_longer_than_a_budget_is_not_offered(world: World, phone: str) -> None:
+    (line,) = world.lines(phone)
+    world.change(Line, line, per_hour=1)
+    row = world.message(world.send(PEER, text="x" * 200, sender=ByLine(line)))
+    assert (row.line_id, row.offered_at) == (line, None)
 
 
 def test_one_that_waits_for_its_next_try_holds_up_nobody(world: World, phone: str) -> None:

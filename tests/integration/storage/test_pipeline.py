@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.storage.bulk import BulkInsert
 from hub.storage.connect import is_lost, open_engine, require_open_transaction
-from hub.storage.direct import change, fetch, has_waiting, run
+from hub.storage.direct import change, fetch, has_waiting, run, run_text
 from hub.storage.faults import Verdict, verdict_on
 from hub.storage.schema import METADATA
 
@@ -154,6 +154,16 @@ def test_an_error_comes_with_the_next_answer_and_spoils_the_transaction(conn: Co
         transaction.rollback()
 
 
+def test_a_transaction_that_somebody_ended_is_not_taken_for_an_open_one(conn: Connection) -> None:
+    """A COMMIT would then say yes to nothing."""
+    with conn.begin() as transaction:
+        STORE.run(conn, [("a", "1")])
+        conn.exec_driver_sql("rollback")
+        with pytest.raises(RuntimeError):
+            require_open_transaction(conn)
+        transaction.rollback()
+
+
 def test_a_connection_that_is_cut_is_said_to_be_lost(conn: Connection, postgresql_url: str) -> None:
     with conn.begin() as transaction:
         (pid,) = fetch(conn, text("select pg_backend_pid()"), {})[0]
@@ -166,6 +176,20 @@ def test_a_connection_that_is_cut_is_said_to_be_lost(conn: Connection, postgresq
         transaction.rollback()
     with conn.begin():  # on a connection of its own
         assert not fetch(conn, NAMES, {"value": "1"})
+
+
+def test_a_piece_that_was_sent_by_half_costs_the_connection(conn: Connection, postgresql_url: str) -> None:
+    """Nobody could tell which answer belongs to what; libpq refuses to send more than 65,535 parameters."""
+    with conn.begin() as transaction:
+        STORE.run(conn, [("a", "1")])
+        run_text(conn, "select $1", [None] * 70_000)
+        with pytest.raises(DBAPIError) as caught:
+            fetch(conn, NAMES, {"value": "1"})
+        assert is_lost(caught.value)
+        transaction.rollback()
+    with conn.begin():
+        STORE.run(conn, [("b", "1")])
+    assert _stored(postgresql_url) == ["b"]
 
 
 def _ask_for_ever(conn: Connection) -> None:
@@ -195,10 +219,14 @@ def test_values_arrive_as_they_were_given(conn: Connection, kind: str, value: ob
 _WORDS = st.lists(st.sampled_from(['"', "\\", "{", "}", ",", "NULL", "null", " ", "\n", "\t", "ä", "𝄞", "x"])).map(
     "".join
 )
-_TEXT = st.one_of(_WORDS, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6))
+_TEXT = st.one_of(
+    st.sampled_from(["", "NULL", "null"]),
+    _WORDS,
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6),
+)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.none() | _TEXT, max_size=5), st.lists(st.none() | st.binary(max_size=6), max_size=3))
 def test_lists_arrive_element_by_element(conn: Connection, words: list[str | None], octets: list[bytes | None]) -> None:
     with conn.begin():
