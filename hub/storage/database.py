@@ -23,9 +23,9 @@ from hub.storage.writer import Writer, apply_alone
 P = ParamSpec("P")
 T = TypeVar("T")
 
-POSTGRESQL_WRITERS = 1
+WRITERS = 1
 """One: two divide what waits into batches half as wide, each of which costs what a whole one does, and cannot offer a text in the
-transaction that accepts it (a full loop took 1,680 µs of CPU with two, 1,000 with one)."""
+transaction that accepts it (on PostgreSQL a full loop took 1,680 µs of CPU with two, 1,000 with one)."""
 PATIENCE_SECONDS = 10.0
 """How long commands wait for a database that went away before they fail."""
 
@@ -54,9 +54,8 @@ class Database:
         self._write_engine = open_engine(url, "write")
         self._read_engine = open_engine(url, "read")
         self._readers = Readers(self._read_engine, reader_threads)
-        lanes = 1 if self.dialect == "sqlite" else POSTGRESQL_WRITERS
         self.writer = Writer(
-            [BatchRunner(self._write_engine, self.dialect, clock, ids, patience_seconds) for _ in range(lanes)],
+            [BatchRunner(self._write_engine, self.dialect, clock, ids, patience_seconds) for _ in range(WRITERS)],
             limit=writer_queue,
             window_seconds=writer_window_ms / 1000,
         )
