@@ -15,6 +15,7 @@ from hub.core.errors import Code, FieldError, HubError
 from hub.core.media import name_of
 from hub.media.fetching import Fetched, NotFetched, fetch
 from hub.media.keeping import keep
+from hub.media.room import Room
 from hub.storage.database import Database
 from hub.webhooks.dial import Dialler
 from hub.webhooks.targets import check_url
@@ -22,10 +23,10 @@ from hub.webhooks.targets import check_url
 ALL_SECONDS = 15.0
 """For all attachments of a message together."""
 AT_ONCE = 16
-"""Bodies held in memory at a time; other requests wait."""
+"""Bodies held in memory at a time; other requests wait (`hub.media.room`)."""
 ROOM_SECONDS, RETRY_AFTER_SECONDS = 10.0, 5.0
 """How long they wait. That the hub is busy with others is nothing that is wrong with an address."""
-_ROOM = asyncio.Semaphore(AT_ONCE)
+_ROOM = Room(AT_ONCE)
 
 
 async def pull(
@@ -40,7 +41,7 @@ async def pull(
         check_url(url, dialler.guard, field=_field(place))
     try:
         async with asyncio.timeout(ROOM_SECONDS):
-            await _ROOM.acquire()
+            await _ROOM.enter(account_id)
     except TimeoutError:
         raise HubError(
             Code.QUEUE_FULL,
@@ -50,7 +51,7 @@ async def pull(
     try:
         return await _pulled(db, config, dialler, account_id, urls)
     finally:
-        _ROOM.release()
+        _ROOM.leave(account_id)
 
 
 async def _pulled(

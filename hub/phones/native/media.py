@@ -18,6 +18,7 @@ from hub.devices.connect import may_connect
 from hub.devices.tokens import DeviceTokens, PhoneIdentity
 from hub.http import json_response, read_body
 from hub.media.keeping import keep
+from hub.media.room import Room
 from hub.media.serving import media_response
 from hub.phones.requests import bearer_of
 from hub.services import Services
@@ -26,7 +27,7 @@ from hub.storage.media import medium_to_attach
 
 TRANSPORT = "native"
 AT_ONCE = 8
-"""Bodies held in memory at a time; others wait."""
+"""Bodies held in memory at a time; others wait (`hub.media.room`)."""
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -36,7 +37,7 @@ class MediaDoor:
     def __init__(self, services: Services, tokens: DeviceTokens) -> None:
         self._services = services
         self._tokens = tokens
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = Room(AT_ONCE)
 
     async def put(self, request: Request) -> Response:
         """Store the body. `body_too_large`, `unsupported_media_type`, and `bad_request` when it has another hash."""
@@ -45,13 +46,16 @@ class MediaDoor:
         wanted = request.path_params["sha256"]
         if _SHA256.fullmatch(wanted) is None:
             raise HubError(Code.NOT_FOUND, "The path ends with the SHA-256 of the body, in 64 lower-case hex digits.")
-        async with self._room:
+        await self._room.enter(identity.account_id)
+        try:
             content = await read_body(request.scope, request.receive, services.config.media_max_bytes)
             if await asyncio.to_thread(_differs, content, wanted):
                 raise HubError(Code.BAD_REQUEST, "The body has another SHA-256 than the path says: send it again.")
             kept = await keep(
                 services.db, services.config, identity.account_id, request.headers.get("content-type"), content
             )
+        finally:
+            self._room.leave(identity.account_id)
         return json_response({"sha256": kept.sha256, "size_bytes": kept.size_bytes, "content_type": kept.type})
 
     async def get(self, request: Request) -> Response:

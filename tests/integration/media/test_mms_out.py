@@ -1,6 +1,5 @@
 """An MMS goes out: from a door, with bytes that were uploaded or fetched, to a phone that said it sends MMS, and to no other."""
 
-import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from hub.core.ids import IdSource, render
 from hub.core.ports import EndpointView, EventView, ReplyText
 from hub.media import pulling
 from hub.media.keeping import DropMedium, drop_media, keep
+from hub.media.room import Room
 from hub.messages.accept import accept
 from hub.messages.cancel import Cancel, cancel
 from hub.messages.dispatch import Retract, retract
@@ -148,14 +148,15 @@ async def test_a_hub_that_fetches_for_others_says_try_again_and_blames_no_addres
 ) -> None:
     customer.world.phone("Able", sends_mms=True)
     number = (await customer.v1().get("/v1/lines")).json()["items"][0]["number"]
-    room = asyncio.Semaphore(0)
+    room = Room(1)
+    await room.enter(STRANGER)
     monkeypatch.setattr(pulling, "_ROOM", room)
     async with web({"/": answer(PNG, "image/png")}, []) as url:
         monkeypatch.setattr(pulling, "ROOM_SECONDS", 0.0)
         busy = await twilio(customer, From=number, MediaUrl=url("/"))
         assert (busy.status_code, busy.headers["retry-after"]) == (503, "5")
         assert customer.world.rows(Message) == []
-        room.release()
+        room.leave(STRANGER)
         monkeypatch.setattr(pulling, "ROOM_SECONDS", 60.0)
         for _ in range(2):  # the room is given back
             assert (await twilio(customer, From=number, MediaUrl=url("/"))).status_code == 201
