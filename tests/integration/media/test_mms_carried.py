@@ -13,9 +13,11 @@ from twilio.request_validator import RequestValidator
 from hub.core.effects import LiveHint
 from hub.core.events import EventType
 from hub.core.ids import IdSource, render
+from hub.media.keeping import DropMedium, drop_media, keep
 from hub.messages.carried_loop import CarriedMedia
-from hub.messages.carried_media import SCHEDULE, TakePulls, take_pulls
+from hub.messages.carried_media import SCHEDULE, Bring, EndTry, TakePulls, bring, end_try, take_pulls
 from hub.messages.erase import Erase, erase
+from hub.storage.media_pulls import Brought
 from hub.storage.schema.media import Media, MediaPull
 from hub.storage.schema.messages import Message
 from hub.storage.schema.webhooks import WebhookEvent
@@ -284,6 +286,21 @@ async def test_what_is_erased_or_deleted_meanwhile_stays_so(carrier: Carrier, cl
     assert '"media":[]' in event["data"]
     assert carrier.world.rows(MediaPull) == carrier.world.rows(Media) == []
     assert render("message", first) in event["data"]
+
+
+async def test_what_a_person_deletes_while_it_is_fetched_stays_deleted(carrier: Carrier) -> None:
+    world = carrier.world
+    await carrier.post("http://127.0.0.1:1/a.png", "http://127.0.0.1:1/b.png")
+    (taken,) = world.do(take_pulls, TakePulls((), 9, 60.0))
+    message_id = taken.row.message_id
+    world.do(drop_media, DropMedium(ACCOUNT, taken.waiting[0].id))
+    bytes_ = await keep(carrier.services.db, carrier.services.config, ACCOUNT, "image/png", PNG)
+    brought = Brought(bytes_.type, bytes_.size_bytes, bytes_.sha256, None)
+    assert [world.do(bring, Bring(ACCOUNT, message_id, n, brought)) for n in range(2)] == [False, True]
+    world.do(end_try, EndTry(ACCOUNT, message_id, "", 0.5))
+    assert await carrier.whys() == ["deleted", None]
+    assert (await carrier.message())["media"][0]["url"] is None
+    assert parse_qs((await carrier.told()).decode())["NumMedia"] == ["1"]
 
 
 async def test_the_loop_goes_on_by_itself(carrier: Carrier) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from device_protocol.states import SEND_MMS
 from hub.core.clock import rfc3339
 from hub.core.commands import ByLine, SentMedium
 from hub.core.errors import Code
@@ -24,8 +25,9 @@ from hub.messages.move import MoveQueue, move_queue
 from hub.messages.replies import Replies
 from hub.messages.resend import Resend, resend
 from hub.storage.retention import Retention
+from hub.storage.schema.accounts import Account
 from hub.storage.schema.devices import Device
-from hub.storage.schema.media import Media, MediaUpload
+from hub.storage.schema.media import Media, MediaContent, MediaPiece, MediaUpload
 from hub.storage.schema.messages import Message
 from tests.fakes import FakeClock
 from tests.integration.api.hub_api import make_services
@@ -229,6 +231,49 @@ async def test_an_upload_is_sent_as_often_as_one_likes_for_a_day_and_is_nobody_e
     assert (await customer.v1().get(message["media"][0]["url"])).content == PNG
 
 
+async def test_an_operator_sets_what_is_attached_and_how_much(
+    world: World, clock: FakeClock, ids: IdSource, tmp_path: Path
+) -> None:
+    settings = {"media_types": "image/jpeg", "media_max_message_bytes": len(JPEG) + 1}
+    customer = Customer(make_services(world.db, clock, ids, tmp_path, **settings), world)
+    await customer.gateway()
+    world.phone(sends_mms=True)
+    number = (await customer.v1().get("/v1/lines")).json()["items"][0]["number"]
+    png = await customer.v1().post("/v1/media", content=PNG, headers={"Content-Type": "image/png"})
+    assert (png.status_code, png.json()["code"]) == (415, "unsupported_media_type")
+    made = await upload(customer, JPEG, "image/jpeg")
+    both = {"to": PEER, "text": "Look" * 200, "media": [made["id"], made["id"]]}
+    too_much = await customer.v1().post("/v1/messages", json=both)
+    assert (too_much.status_code, too_much.json()["code"]) == (413, "body_too_large")
+    async with web({"/png": answer(PNG, "image/png"), "/jpg": answer(JPEG, "image/jpeg")}, []) as url:
+        assert (await twilio(customer, From=number, MediaUrl=url("/png"))).status_code == 400
+        refused = await twilio(customer, From=number, MediaUrl=[url("/jpg"), url("/jpg")])
+        assert (refused.status_code, refused.json()["code"]) == (400, 21620)
+        assert world.rows(Message) == world.rows(Media) == []
+        assert (await twilio(customer, From=number, MediaUrl=url("/jpg"))).status_code == 201
+    taken = await customer.v1().post("/v1/messages", json=both | {"media": [made["id"]]})
+    assert (taken.status_code, taken.json()["segments"]) == (202, 1), "one MMS is one segment, however long its words"
+
+
+async def test_what_was_sent_goes_with_its_message(customer: Customer) -> None:
+    world, clock = customer.world, customer.world.clock
+    device = world.phone(sends_mms=True)
+    world.change(Account, ACCOUNT, settings='{"keep_messages_days": 7}')
+    media, phones = await kept(customer), Phones(world)
+    world.send(media=media)
+    (job,) = phones.offers(device)
+    phones.accept(device, job)
+    phones.sent(device, job)
+    phones.delivered(device, job)
+    keeps = Retention(world.db, customer.services.config)
+    clock.advance(6 * 86_400)
+    await keeps.sweep_all()
+    assert [row["sha256"] for row in world.rows(MediaContent)] == [sha256(PNG)], "it is attached to a message"
+    clock.advance(2 * 86_400)
+    await keeps.sweep_all()
+    assert [*world.rows(Message), *world.rows(Media), *world.rows(MediaContent), *world.rows(MediaPiece)] == []
+
+
 async def test_a_twiml_answer_sends_media_once_and_its_words_alone_where_that_cannot_be(customer: Customer) -> None:
     world = customer.world
     replies = Replies(customer.services)
@@ -326,6 +371,14 @@ async def test_bytes_that_are_gone_by_the_time_of_the_request_refuse_it(customer
     gone = customer.world.prepare(media=(SentMedium(sha256(b"x"), "image/png", 1),))
     assert customer.world.refusal(accept, gone).code is Code.VALIDATION
     assert customer.world.messages() == []
+
+
+async def test_a_phone_sends_mms_while_its_hello_says_so(native_hub: NativeHub) -> None:
+    phone = await native_hub.phone()
+    for capabilities, can in (([SEND_MMS], True), ([], False)):
+        async with phone.online(capabilities=capabilities):
+            (row,) = native_hub.world.rows(Device)
+            assert row["sends_mms"] is can
 
 
 async def test_a_phone_fetches_what_it_was_offered_and_nothing_else(native_hub: NativeHub) -> None:
