@@ -14,8 +14,10 @@ export interface Command {
   id: string;
   label: string;
   icon?: IconName;
-  /** What else it is found by. */
+  /** Shown beside it, and found by. */
   more?: string;
+  /** What else it is found by; not shown. */
+  also?: string;
   /** Shown on the right. */
   hint?: string;
   run: () => void;

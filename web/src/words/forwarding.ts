@@ -23,14 +23,14 @@ export const FORWARDING = {
   keeps: (waiting: number) => (waiting ? `${count(waiting, "text")} ${waiting === 1 ? "waits and goes" : "wait and go"} the new way at once. Nothing is lost or told twice.` : "You can change this at any time. Nothing under way is lost or told twice."),
   stop: "Stop forwarding",
   stopTitle: (line: string) => `Stop forwarding ${line}?`,
-  stopMore: (waiting: number) => (waiting ? `${count(waiting, "text")} that ${waiting === 1 ? "waits is" : "wait are"} told no more. All of them stay in Conversations.` : "New texts stay in Conversations and are told nowhere else by this."),
+  stopMore: (waiting: number) => (waiting ? `${count(waiting, "text")} that ${waiting === 1 ? "waits is" : "wait are"} told no more. ${waiting === 1 ? "It stays" : "All of them stay"} in Conversations.` : "New texts stay in Conversations and are told nowhere else by this."),
   stopped: "No longer forwarded",
   saved: "Forwarding saved",
   log: "Delivery log",
   waiting: (n: number) => `${count(n, "text")} waiting`,
   watch: {
-    slow: (slow: number, tries: number) => `Slow. ${slow} of ${tries} answers in the last hour took longer than 5 seconds.`,
-    errors: (failed: number, tries: number) => `Failing. ${failed} of ${tries} tries in the last hour failed. Nothing is lost while they are tried again.`,
+    slow: (slow: number, tries: number) => tries === 1 ? "Slow. The one answer in the last hour took longer than 5 seconds." : `Slow. ${slow} of ${tries} answers in the last hour took longer than 5 seconds.`,
+    errors: (failed: number, tries: number) => tries === 1 ? "Failing. The one try in the last hour failed. Nothing is lost while it is tried again." : `Failing. ${failed} of ${tries} tries in the last hour failed. Nothing is lost while they are tried again.`,
     missing: (missing: number) => `Missing. ${count(missing, "text")} ${missing === 1 ? "was" : "were"} given up after the last try. Replay ${missing === 1 ? "it" : "them"} from the log.`,
   },
 };

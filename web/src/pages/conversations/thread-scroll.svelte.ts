@@ -12,6 +12,8 @@ export class ThreadScroll {
   /** The first sight has been chosen; until then nothing is shown. */
   isPlaced = $state(false);
   #anchor: { key: string; top: number } | null = null;
+  /** How far it was scrolled when the end was last in sight. */
+  #endTop = Infinity;
 
   /** `rows` are what is shown, `hasNewer` says that they do not reach the thread's end. To be made while a component is. */
   constructor(
@@ -55,7 +57,10 @@ export class ThreadScroll {
     const pane = this.pane;
     if (!pane) return;
     const from = pane.scrollTop;
-    this.isAtEnd = !this.hasNewer() && this.#below(pane) < NEAR_END;
+    // A picture that has just come in below makes the end far, before anybody has scrolled away from it.
+    const stayed = this.isAtEnd && from >= this.#endTop;
+    this.isAtEnd = !this.hasNewer() && (stayed || this.#below(pane) < NEAR_END);
+    if (this.isAtEnd) this.#endTop = from;
     this.#anchor = null;
     if (this.isAtEnd) return;
     // The head of a day sticks to the top, and moves when texts of its day come in above: it holds no place.
@@ -86,12 +91,15 @@ export class ThreadScroll {
   }
 
   toBottom(): void {
-    if (this.pane) this.pane.scrollTop = this.pane.scrollHeight;
+    if (!this.pane) return;
+    this.pane.scrollTop = this.pane.scrollHeight;
+    this.#endTop = this.pane.scrollTop;
   }
 
   /** What is added next is added at the end, and is to be seen. */
   followEnd(): void {
     this.isAtEnd = true;
+    this.#endTop = Infinity;
     this.#anchor = null;
   }
 }

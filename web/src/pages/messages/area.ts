@@ -16,7 +16,7 @@ const area: Area = {
   ],
   nav: { label: NAV.messages, icon: "list", to: "/messages", order: 40, key: "m", tab: true },
   commands: () => [
-    { id: "bulk", label: BULK.title, icon: "send", more: "csv bulk batch campaign", run: () => go("/messages/bulk") },
+    { id: "bulk", label: BULK.title, icon: "send", also: "csv bulk batch campaign", run: () => go("/messages/bulk") },
     { id: "batches", label: BATCH.title, icon: "list", run: () => go("/messages/batches") },
     { id: "not-arrived", label: LOG.failed, icon: "stop", more: "failed", run: () => go("/messages?show=failed") },
   ],
