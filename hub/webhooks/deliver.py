@@ -90,7 +90,7 @@ class Deliverer:
         self._lost_lanes: list[Lane] = []
         self._woken = asyncio.Event()
         self._is_complete = True
-        self._looked_at = self._versions_at = 0.0
+        self._looked_at = self._versions_at = self._complete_at = 0.0
         self._is_stopping = False
         self._is_away = False
 
@@ -141,6 +141,9 @@ class Deliverer:
         if rest > 0:
             await asyncio.sleep(rest)
         self._woken.clear()
+        # A lane with much to send wakes the loop all the time: what was due a moment after the last complete look has its turn all the same.
+        if time.monotonic() >= self._complete_at:
+            self._is_complete = True
 
     async def _look_once(self) -> None:
         try:
@@ -169,6 +172,8 @@ class Deliverer:
         found = await self._db.read(look, asked)
         if is_complete:
             self._upkeep.saw(found.lanes, now)
+            next_due = max(HINT_SPACING_SECONDS, self._upkeep.seconds_to_next(now))
+            self._complete_at = time.monotonic() + min(LOOK_SECONDS, next_due)
             self._pump_ready()
         if self._keeper.compare(found.versions):
             self._woken.set()

@@ -170,13 +170,14 @@ class World:
         return self._airs[-1]
 
     async def close(self) -> None:
-        """Everything down."""
+        """Everything down. The hub before the customer: a connection that comes just as a server stops is never closed."""
         for phone in self.phones:
             if phone.is_on:
                 with suppress(Exception):
                     await phone.crash()
         for air in self._airs:
             await air.aclose()
+        await self.hub.close()
         await self.customer.stop()
         self.air.stop()
 

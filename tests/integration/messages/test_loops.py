@@ -323,6 +323,5 @@ async def test_the_one_writer_offers_to_who_is_at_hand(world: World, loops: Loop
     loops.connect(phone)
     world.db.writer.tell_at_hand(loops.dispatcher.at_hand)
     await world.db.writer.submit(accept, world.prepare(PEER))
-    is_alone = world.db.dialect == "sqlite"
     jobs = [effect for effect in loops.effects if isinstance(effect, ToPhone)]
-    assert [(job.device_id, job.session_no) for job in jobs] == ([(phone, 1)] if is_alone else [])
+    assert [(job.device_id, job.session_no) for job in jobs] == [(phone, 1)]
