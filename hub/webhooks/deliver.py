@@ -141,7 +141,7 @@ class Deliverer:
         if rest > 0:
             await asyncio.sleep(rest)
         self._woken.clear()
-        # A lane with much to send wakes the loop all the time: what was due a moment after the last complete look has its turn all the same.
+        # A lane with much to send wakes the loop all the time; what fell due a moment after the last complete look has its turn too.
         if time.monotonic() >= self._complete_at:
             self._is_complete = True
 
