@@ -23,9 +23,6 @@ from hub.storage.writer import Writer, apply_alone
 P = ParamSpec("P")
 T = TypeVar("T")
 
-WRITERS = 1
-"""One: two divide what waits into batches half as wide, each of which costs what a whole one does, and cannot offer a text in the
-transaction that accepts it (on PostgreSQL a full loop took 1,680 µs of CPU with two, 1,000 with one)."""
 PATIENCE_SECONDS = 10.0
 """How long commands wait for a database that went away before they fail."""
 
@@ -55,7 +52,7 @@ class Database:
         self._read_engine = open_engine(url, "read")
         self._readers = Readers(self._read_engine, reader_threads)
         self.writer = Writer(
-            [BatchRunner(self._write_engine, self.dialect, clock, ids, patience_seconds) for _ in range(WRITERS)],
+            BatchRunner(self._write_engine, self.dialect, clock, ids, patience_seconds),
             limit=writer_queue,
             window_seconds=writer_window_ms / 1000,
         )

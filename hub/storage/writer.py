@@ -10,7 +10,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from prometheus_client import Histogram
@@ -44,21 +43,17 @@ class Writer:
     A caller that is cancelled while it waits takes back nothing: its command is applied or refused like any other.
     """
 
-    def __init__(self, runners: Sequence[BatchRunner], *, limit: int, window_seconds: float) -> None:
-        self._queue = CommandQueue(len(runners), limit)
-        self._runners = tuple(runners)
+    def __init__(self, runner: BatchRunner, *, limit: int, window_seconds: float) -> None:
+        self._queue = CommandQueue(limit)
+        self._runner = runner
         self._window_seconds = window_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_effects: Callable[[Sequence[Effect]], None] = _no_effects
         """Runs the effects of a batch: called on the loop after the commit, before the futures resolve."""
         self.after_batch: Callable[[BatchRunner], None] | None = None
         """Called in the writer's thread after each batch was answered; for upkeep that wants no transaction open."""
-        self._threads = [
-            threading.Thread(target=self._work, args=(lane, runner), name=f"hub-writer-{lane}", daemon=True)
-            for lane, runner in enumerate(runners)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._work, name="hub-writer", daemon=True)
+        self._thread.start()
 
     @property
     def waiting(self) -> int:
@@ -84,39 +79,34 @@ class Writer:
         return future
 
     def close(self) -> None:
-        """Refuse new commands, commit those that wait, and end the threads. Blocks; does nothing the second time.
+        """Refuse new commands, commit those that wait, and end the thread. Blocks; does nothing the second time.
 
         Futures resolve on the loop after this returns, if it still runs.
         """
         self._queue.close()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def tell_at_hand(self, at_hand: Callable[[str], AtHand | None]) -> None:
-        """From now on transactions may offer texts to the phones that this finds (`Tx.at_hand`), if there is one writer only.
-
-        It is called in the writer's thread.
-        """
-        if len(self._runners) == 1:
-            self._runners[0].at_hand = at_hand
+        """From now on transactions may offer texts to the phones that this finds (`Tx.at_hand`); called in the writer's thread."""
+        self._runner.at_hand = at_hand
 
     @property
     def is_failing(self) -> bool:
         """Whether the last batch failed because the database was away or took nothing."""
-        return any(runner.is_failing for runner in self._runners)
+        return self._runner.is_failing
 
-    def _work(self, lane: int, runner: BatchRunner) -> None:
-        while self._queue.wait(lane):
-            gather(partial(self._queue.waiting_in, lane), self._window_seconds)
-            batch = self._queue.take(lane, MOST_IN_BATCH)
+    def _work(self) -> None:
+        while self._queue.wait():
+            gather(self._queue.untaken, self._window_seconds)
+            batch = self._queue.take(MOST_IN_BATCH)
             started = time.perf_counter()
-            self._answer(batch, runner.run(batch))
+            self._answer(batch, self._runner.run(batch))
             self._queue.done(batch)
             BATCH_COMMANDS.observe(len(batch))
             BATCH_SECONDS.observe(time.perf_counter() - started)
             if self.after_batch is not None:
-                self.after_batch(runner)
-        runner.disconnect()
+                self.after_batch(self._runner)
+        self._runner.disconnect()
 
     def _answer(self, batch: Sequence[Waiting], endings: Sequence[Ending]) -> None:
         try:

@@ -192,14 +192,14 @@ async def test_G8_two_hubs_on_one_database_store_each_text_once(
 
 async def test_G8_under_load_each_text_is_stored_before_its_ok_and_commits_are_shared(door: Door) -> None:
     commits = 0
-    run = door.api.db.writer._runners[0].run
+    run = door.api.db.writer._runner.run
 
     def counting(batch: object) -> object:
         nonlocal commits
         commits += 1
         return run(batch)  # type: ignore[arg-type]
 
-    door.api.db.writer._runners[0].run = counting  # type: ignore[method-assign, assignment]
+    door.api.db.writer._runner.run = counting  # type: ignore[method-assign, assignment]
     texts = [f"text {number}" for number in range(300)]
     for answer in await asyncio.gather(*(door.post(text=text) for text in texts)):
         ok(answer)

@@ -1,4 +1,4 @@
-"""How waiting commands are grouped and which writer they go to."""
+"""How waiting commands are grouped, and when there are too many."""
 
 import asyncio
 import threading
@@ -63,7 +63,7 @@ def test_one_use_case_folds_commands_on_one_key_in_one_call(future: "asyncio.Fut
 
 
 def test_a_full_queue_refuses_until_something_is_done(future: "asyncio.Future[object]") -> None:
-    queue = CommandQueue(1, 2)
+    queue = CommandQueue(2)
     waiting = [Waiting(first, n, (), future, 0.0) for n in range(4)]
     queue.put(waiting[0])
     queue.put(waiting[1])
@@ -71,16 +71,16 @@ def test_a_full_queue_refuses_until_something_is_done(future: "asyncio.Future[ob
         queue.put(waiting[2])
     assert refused.value.code == "queue_full"
     assert refused.value.retry_after_seconds
-    taken = queue.take(0, 1)
+    taken = queue.take(1)
     with pytest.raises(HubError):
         queue.put(waiting[2])
     queue.done(taken)
     queue.put(waiting[2])
-    assert queue.take(0, 10) == waiting[1:3]
+    assert queue.take(10) == waiting[1:3]
 
 
 def test_a_closed_queue_refuses_and_waits_for_what_it_has(future: "asyncio.Future[object]") -> None:
-    queue = CommandQueue(1, 10)
+    queue = CommandQueue(10)
     queue.put(Waiting(first, 1, (), future, 0.0))
     closing = threading.Thread(target=queue.close)
     closing.start()
@@ -90,89 +90,6 @@ def test_a_closed_queue_refuses_and_waits_for_what_it_has(future: "asyncio.Futur
         queue.put(Waiting(first, 2, (), future, 0.0))
     assert refused.value.code == "shutting_down"
     assert closing.is_alive()
-    queue.done(queue.take(0, 10))
+    queue.done(queue.take(10))
     closing.join()
-    assert queue.wait(0) is False
-
-
-class _Lanes:
-    """Takes and finishes commands of a two-lane queue in an order a test chooses."""
-
-    def __init__(self) -> None:
-        self.queue = CommandQueue(2, 1000)
-        self.running: list[list[Waiting]] = [[], []]
-        self.applied: list[Waiting] = []
-
-    def take(self, lane: int, most: int) -> None:
-        if not self.running[lane]:
-            self.running[lane] = self.queue.take(lane, most)
-
-    def finish(self, lane: int) -> None:
-        self.applied += self.running[lane]
-        self.queue.done(self.running[lane])
-        self.running[lane] = []
-
-
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("put"), keys),
-        st.tuples(st.just("take"), st.integers(0, 1), st.integers(1, 3)),
-        st.tuples(st.just("finish"), st.integers(0, 1)),
-    ),
-    max_size=80,
-)
-
-
-@settings(deadline=None)
-@given(steps)
-def test_two_lanes_never_run_a_key_at_once_nor_out_of_order(
-    future: "asyncio.Future[object]", script: list[tuple[object, ...]]
-) -> None:
-    lanes = _Lanes()
-    arrived: list[Waiting] = []
-    for name, *rest in script:
-        if name == "put":
-            arrived.append(Waiting(first, len(arrived), rest[0], future, 0.0))  # type: ignore[arg-type]
-            lanes.queue.put(arrived[-1])
-        else:
-            getattr(lanes, str(name))(*rest)
-        together = [{key for waiting in running for key in waiting.keys} for running in lanes.running]
-        assert together[0].isdisjoint(together[1])
-    while len(lanes.queue):
-        for lane in (0, 1):
-            lanes.take(lane, 5)
-            lanes.finish(lane)
-    assert len(lanes.applied) == len(arrived)
-    for key in "abcde":
-        order = [waiting.command for waiting in lanes.applied if key in waiting.keys]
-        assert order == sorted(order)
-
-
-def test_nobody_overtakes_a_command_that_waits_for_both_lanes(future: "asyncio.Future[object]") -> None:
-    queue = CommandQueue(2, 100)
-    one, other = _keys_of_two_lanes()
-    commands = [(one,), (other,), (one, other), (one,), (other,)]
-    for n, its_keys in enumerate(commands):
-        queue.put(Waiting(first, n, its_keys, future, 0.0))
-    assert (queue.waiting_in(0), queue.waiting_in(1)) == (1, 1)
-    applied: list[int] = []
-    while len(queue):
-        for lane in (0, 1):
-            taken = queue.take(lane, 1)
-            applied += [waiting.command for waiting in taken]
-            queue.done(taken)
-    assert sorted(applied) == [0, 1, 2, 3, 4]
-    assert applied.index(2) < applied.index(3)
-    assert applied.index(2) < applied.index(4)
-
-
-def _keys_of_two_lanes() -> tuple[str, str]:
-    by_lane = {hash(key) % 2: key for key in map(str, range(100))}
-    return by_lane[0], by_lane[1]
-
-
-def test_commands_without_a_common_key_use_both_lanes(future: "asyncio.Future[object]") -> None:
-    queue = CommandQueue(2, 100)
-    for n in range(10):
-        queue.put(Waiting(first, n, (), future, 0.0))
-    assert (queue.waiting_in(0), queue.waiting_in(1)) == (5, 5)
+    assert queue.wait() is False
