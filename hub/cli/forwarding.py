@@ -61,6 +61,8 @@ def forward_stop(number: Number, account: InAccount = None) -> None:
 def _sentence(answer: Mapping[str, Any]) -> str:
     to = f"posted to {answer['url']}" if answer["way"] == "webhook" else f"mailed to {answer['mail_to']}"
     lines = [f"Texts to {answer['number']} are {to}. {answer['waiting']} wait."]
+    if answer["is_bypassed"]:
+        lines.append("A rule of this number names other places only: nothing is told here.")
     if answer["alerts"]:
         lines.append(f"In the last hour: {', '.join(answer['alerts'])}.")
     return "\n".join(lines)

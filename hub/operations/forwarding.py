@@ -80,6 +80,7 @@ def _shown(one: Forwarding) -> Mapping[str, Any]:
         "url": one.url,
         "mail_to": one.mail_to,
         "time_zone": one.time_zone,
+        "is_bypassed": one.is_bypassed,
         "state": one.endpoint.state,
         "waiting": one.endpoint.health.pending + one.endpoint.health.held,
         "alerts": list(watch.broken()),

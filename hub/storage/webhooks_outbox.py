@@ -8,7 +8,7 @@ endpoint are JSON lists of plain words, so that "is in the list" is a search for
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import TextClause, select, text
+from sqlalchemy import Connection, TextClause, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.storage.arrays import one_of, texts
@@ -57,23 +57,29 @@ def _in_list(dialect: DialectName, column: str, word: str) -> str:
     return f"(ep.{column} = '[]' or {_HAS[dialect].format('ep.' + column, 'ev.' + word)})"
 
 
+def _names(dialect: DialectName, endpoint: str) -> str:
+    """Whether the rule `r` names an endpoint: itself, or by the gateway whose it is."""
+    has, named = _HAS[dialect], "('\"' || coalesce(r.gateway_id, '') || '\"' || r.webhook_ids)"
+    gateway = has.format(named, f"coalesce({endpoint}.gateway_id, '-')")
+    return f"({has.format(named, endpoint + '.id')} or {gateway})"
+
+
+def _counts(dialect: DialectName) -> str:
+    """Whether one of the webhooks that the rule `r` names is left."""
+    return f"""exists (select 1 from wh_endpoint t
+      where t.account_id = r.account_id and t.deleted_at is null and not t.is_implicit and {_names(dialect, "t")})"""
+
+
 def _of_its_lines(dialect: DialectName) -> str:
     """Whether the event is of a line that the endpoint asks for, or that a rule gives it.
 
     An inbound text to a number with a rule is told to the webhooks that the rule names and to no other; a rule none of whose webhooks
     is left counts no more, so that a text is never told to nobody by mistake.
     """
-    asked, has = _in_list(dialect, "line_ids", "line_id"), _HAS[dialect]
-    named = "('\"' || coalesce(r.gateway_id, '') || '\"' || r.webhook_ids)"
-
-    def names(endpoint: str) -> str:
-        gateway = has.format(named, f"coalesce({endpoint}.gateway_id, '-')")
-        return f"({has.format(named, endpoint + '.id')} or {gateway})"
-
-    return f"""case when ev.type in {INBOUND} then coalesce((select {names("ep")}
+    asked = _in_list(dialect, "line_ids", "line_id")
+    return f"""case when ev.type in {INBOUND} then coalesce((select {_names(dialect, "ep")}
     from line l join inbound_rule r on r.account_id = l.account_id and r.number = l.number
-    where l.id = ev.line_id and l.account_id = ev.account_id and exists (select 1 from wh_endpoint t
-      where t.account_id = r.account_id and t.deleted_at is null and not t.is_implicit and {names("t")})), {asked})
+    where l.id = ev.line_id and l.account_id = ev.account_id and {_counts(dialect)}), {asked})
   else {asked} end"""
 
 
@@ -123,6 +129,21 @@ def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
         return change(tx.conn, _STORE_POSTGRESQL, {"events": _DOCUMENT.of(rows), "now": tx.now})
     _INSERT_EVENTS.run(tx.conn, rows)
     return change(tx.conn, _FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now})
+
+
+_BYPASSED = {
+    dialect: text(
+        f"""select ep.id from wh_endpoint ep join line l on l.account_id = ep.account_id and l.id = ep.forwards_line_id
+  join inbound_rule r on r.account_id = l.account_id and r.number = l.number
+where ep.account_id = :account_id and ep.deleted_at is null and not {_names(dialect, "ep")} and {_counts(dialect)}"""
+    )
+    for dialect in _HAS
+}
+
+
+def bypassed_forwardings(conn: Connection, account_id: str) -> frozenset[str]:
+    """Endpoints that forward a line and are told of no text: a rule of the line's number names others."""
+    return frozenset(conn.execute(_BYPASSED[conn.dialect.name], {"account_id": account_id}).scalars())
 
 
 # --- a message's own target ------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ remembers the URL and the address both, so that going back is one word. Nothing 
 - a text that comes in meanwhile belongs to the one endpoint before and after.
 """
 
+from collections.abc import Collection
 from typing import Literal, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from hub.core.mail import MAILTO, is_mail, mailto
 from hub.storage.database import Database
 from hub.storage.lines import find_number
 from hub.storage.webhooks_endpoints import find_forwarding
+from hub.storage.webhooks_outbox import bypassed_forwardings
 from hub.webhooks.front import Webhooks
 from hub.webhooks.records import Endpoint, EndpointChanges, NewEndpoint
 from hub.webhooks.targets import check_url
@@ -50,6 +52,8 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None
     mail_to: str | None
     time_zone: str
+    is_bypassed: bool
+    """A rule of the number names other places: nothing is told here."""
     endpoint: Endpoint
 
 
@@ -63,8 +67,9 @@ class Forwardings:
     async def list(self, account_id: str) -> list[Forwarding]:
         """All that an account has, oldest first."""
         endpoints = await self._webhooks.list(account_id)
+        bypassed = await self._db.read(bypassed_forwardings, account_id)
         return [
-            _shown(endpoint.forwards_line_id, endpoint.settings.get(NUMBER), endpoint)
+            _shown(endpoint.forwards_line_id, endpoint.settings.get(NUMBER), endpoint, bypassed)
             for endpoint in endpoints
             if endpoint.forwards_line_id is not None
         ]
@@ -72,7 +77,7 @@ class Forwardings:
     async def get(self, account_id: str, line_id: str) -> Forwarding:
         """How a line is forwarded."""
         number = await self._number(account_id, line_id)
-        return _shown(line_id, number, await self._endpoint(account_id, line_id))
+        return await self._told(line_id, number, await self._endpoint(account_id, line_id))
 
     async def set(self, account_id: str, line_id: str, wish: Wish) -> Forwarding:
         """Forward a line so from now on. Raises `validation` naming the field, and `target_refused`."""
@@ -81,14 +86,18 @@ class Forwardings:
         if endpoint_id is None:
             made = await self._make(account_id, line_id, number, wish)
             if made is not None:
-                return _shown(line_id, number, made)
-        return _shown(line_id, number, await self._change(account_id, line_id, number, wish))
+                return await self._told(line_id, number, made)
+        return await self._told(line_id, number, await self._change(account_id, line_id, number, wish))
 
     async def stop(self, account_id: str, line_id: str) -> Forwarding:
         """Forward it no more. What waits is cancelled."""
         before = await self.get(account_id, line_id)
         await self._webhooks.delete(account_id, before.endpoint.id)
         return before
+
+    async def _told(self, line_id: str, number: str | None, endpoint: Endpoint) -> Forwarding:
+        bypassed = await self._db.read(bypassed_forwardings, endpoint.account_id)
+        return _shown(line_id, number, endpoint, bypassed)
 
     async def _make(self, account_id: str, line_id: str, number: str | None, wish: Wish) -> Endpoint | None:
         """None when somebody else made it meanwhile."""
@@ -166,7 +175,7 @@ def _target(settings: dict[str, str], way: Way) -> str:
     return MAILTO + settings[MAIL_TO]
 
 
-def _shown(line_id: str, number: str | None, endpoint: Endpoint) -> Forwarding:
+def _shown(line_id: str, number: str | None, endpoint: Endpoint, bypassed: Collection[str]) -> Forwarding:
     known = _known(endpoint)
     return Forwarding(
         line_id=line_id,
@@ -175,5 +184,6 @@ def _shown(line_id: str, number: str | None, endpoint: Endpoint) -> Forwarding:
         url=known.get(URL),
         mail_to=known.get(MAIL_TO),
         time_zone=known.get(TIME_ZONE, ""),
+        is_bypassed=endpoint.id in bypassed,
         endpoint=endpoint,
     )

@@ -31,6 +31,9 @@ class Forwarding(Model):
     url: Annotated[str | None, Meta(description="Where texts are posted to, now or when it is `webhook` again.")]
     mail_to: Annotated[str | None, Meta(description="Where texts are mailed to, now or when it is `mail` again.")]
     time_zone: str
+    is_bypassed: Annotated[
+        bool, Meta(description="Nothing is told: a rule of the number names other places and not this webhook.")
+    ]
     webhook_id: Annotated[WebhookId, Meta(description="The webhook that does it: its deliveries are the log.")]
     state: State
     health: WebhookHealth
@@ -89,6 +92,7 @@ def _shown(one: StoredForwarding) -> Forwarding:
         url=one.url,
         mail_to=one.mail_to,
         time_zone=one.time_zone,
+        is_bypassed=one.is_bypassed,
         webhook_id=out("endpoint", one.endpoint.id),
         state=one.endpoint.state,
         health=shown_health(one.endpoint.health),

@@ -302,6 +302,12 @@ async def test_the_composer_says_what_a_text_costs_and_puts_it_right(house: Hous
     await page.get_by_placeholder("Text to").press("Control+Enter")
     await expect(bubble(page, "We'll keep it")).to_contain_text("Scheduled")
     assert world.air.sends()[(MAYA, "We'll keep it at the front desk.")] == 0
+    snippet = {"name": "Ready", "text": "Hello {name}, it is ready."}
+    assert (await house.hub.api.post("/v1/snippets", json=snippet)).status_code == 201
+    await page.get_by_role("button", name="Snippet").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Ready").click()
+    await expect(page.get_by_placeholder("Text to")).to_be_focused()
+    await expect(page.get_by_placeholder("Text to")).to_have_value("Hello, it is ready.")
 
 
 async def test_a_contact_is_named_where_it_is_read(house: House) -> None:

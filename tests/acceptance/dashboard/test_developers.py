@@ -86,6 +86,7 @@ async def test_a_webhook_is_made_tested_paused_and_removed(house: House) -> None
 
 
 async def test_a_key_is_shown_once_works_is_rotated_and_revoked(house: House) -> None:
+    sent = await house.hub.api.post("/v1/messages", json={"to": "+447700900142", "text": "Hello"})
     page = await house.signed_in("/developers/keys")
     await page.get_by_role("button", name="New key").first.click()
     form = page.get_by_role("dialog", name="New key")
@@ -105,6 +106,9 @@ async def test_a_key_is_shown_once_works_is_rotated_and_revoked(house: House) ->
     await expect(page.get_by_text("hub_YOUR_KEY").first).to_be_visible()
     await expect(page.get_by_role("region", name="Send a text", exact=True)).to_contain_text(
         f"{house.hub.url}/v1/messages"
+    )
+    await expect(page.get_by_role("region", name="See what became of it", exact=True)).to_contain_text(
+        f"{house.hub.url}/v1/messages/{sent.json()['results'][0]['message_id']}/timeline"
     )
     await house.open(page, "/developers/keys")
     await page.get_by_role("button", name="More: Till").click()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.acceptance.dashboard.house import House
+from tests.acceptance.dashboard.house import House, settled
 from tests.acceptance.dashboard.test_conversations import MAYA
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +38,22 @@ async def test_texts_of_a_sim_are_forwarded_seen_failing_and_no_more(house: Hous
     await expect(page.get_by_text("Failing. ")).to_be_visible(timeout=60_000)
     await expect(page.get_by_text("1 text waiting")).to_be_visible()
     await house.axe(page)
+    # A rule of the number that names another place only.
+    (hook,) = [
+        one["id"]
+        for one in (await house.hub.api.get("/v1/webhooks")).json()["items"]
+        if one["id"] != made["webhook_id"]
+    ]
+    rule = {"number": line["number"], "webhook_ids": [hook]}
+    assert (await house.hub.api.put("/v1/gateways/rules", json=rule)).status_code == 200
+    await page.reload()
+    await settled(page)
+    await expect(page.get_by_text("Nothing comes here.")).to_be_visible()
+    await house.axe(page)
+    await page.get_by_role("button", name="Let the rule name it too").click()
+    await expect(page.get_by_text("Nothing comes here.")).to_have_count(0)
+    (rule,) = (await house.hub.api.get("/v1/gateways/rules")).json()["items"]
+    assert rule["webhook_ids"] == [hook, made["webhook_id"]]
     await page.get_by_role("button", name="Change the forwarding of").click()
     await expect(dialog.get_by_text("1 text waits and goes the new way at once.")).to_be_visible()
     await dialog.get_by_role("button", name="Stop forwarding").click()

@@ -2,10 +2,11 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.acceptance.dashboard.house import NARROW, WIDE, House, Size, Theme, settled
 from tests.acceptance.processes import eventually
@@ -48,6 +49,27 @@ async def test_a_text_is_found_told_hop_by_hop_and_exported(house: House, tmp_pa
     await expect(raw).to_contain_text('"submission"')
     await page.get_by_role("switch", name="Every event").click()
     await expect(story.get_by_text("Offered to")).to_have_count(0)
+
+
+async def test_a_phone_whose_clock_is_slow_does_not_turn_the_story_round(house: House) -> None:
+    world = await house.world()
+    message = await world.send(MAYA, "Your bike is ready")
+    await world.settled("delivered")
+    page = await house.signed_in("/settings/browser", has_worker=False)
+
+    async def slow(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        for hop in body["items"]:
+            if hop["kind"] in ("sent", "delivered"):
+                hop["at"] = body["items"][0]["at"]
+        await route.fulfill(response=answer, json=body)
+
+    await page.route("**/v1/messages/*/timeline", slow)
+    await house.open(page, f"/messages/{message}")
+    stages = re.compile("^(Accepted|On phone|Sent|Delivered)$")
+    shown = page.get_by_role("region", name="What happened").get_by_role("listitem").get_by_text(stages)
+    await expect(shown).to_have_text(["Accepted", "On phone", "Sent", "Delivered"])
 
 
 async def test_a_new_text_appears_in_the_log_by_itself(house: House) -> None:

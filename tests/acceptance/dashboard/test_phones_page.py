@@ -205,6 +205,12 @@ async def test_only_what_is_still_in_the_hub_moves_to_another_phone(house: House
     await expect(page.get_by_text("4 texts moved")).to_be_visible()
     for message in (await house.hub.api.get("/v1/messages", params={"direction": "mt"})).json()["items"][:4]:
         assert message["line_id"] != line["id"]
+    await page.get_by_role("button", name="More for Leeds van").click()
+    await page.get_by_role("menuitem", name="Move its queue").click()
+    await expect(dialog.get_by_text("Nothing waits in the hub for this phone.")).to_be_visible()
+    await expect(dialog.get_by_role("button", name=re.compile("^Move"))).to_have_count(0)
+    await dialog.get_by_role("button", name="Close").last.click()
+    await expect(dialog).to_have_count(0)
     await other.switch_off()
 
 

@@ -85,6 +85,29 @@ async def test_T9_a_rule_whose_webhooks_are_gone_hides_no_text(api: Api) -> None
     assert (await told(api))[desk["webhook_id"]] == 2
 
 
+async def test_T9_a_forwarding_says_when_its_numbers_rule_passes_it_by(api_anywhere: Api) -> None:
+    api = api_anywhere
+    device = api.world.phone(sims=0)
+    line = api.world.line(device, number=SHOP)
+    path = f"/v1/lines/{render('line', line)}/forwarding"
+    desk = await a_gateway(api, "Desk")
+
+    async def is_bypassed() -> bool:
+        await api.receive(device)
+        (listed,) = (await api.get("/v1/forwardings"))["items"]
+        one = await api.get(path)
+        assert listed["is_bypassed"] == one["is_bypassed"] == (made["webhook_id"] not in (await told(api)))
+        shown: bool = one["is_bypassed"]
+        return shown
+
+    await set_rule(api, number=SHOP, gateway_id=desk["id"])
+    made = (await api.http.put(path, json={"way": "webhook", "url": f"{PLATFORM}/inbound"})).json()
+    assert made["is_bypassed"]
+    assert await is_bypassed()
+    await set_rule(api, number=SHOP, gateway_id=desk["id"], webhook_ids=[made["webhook_id"]])
+    assert not await is_bypassed()
+
+
 async def test_T9_a_person_limited_to_some_lines_sees_the_numbers_of_rules_too(api_anywhere: Api) -> None:
     api = api_anywhere
     device = api.world.phone(sims=0)

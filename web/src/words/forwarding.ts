@@ -27,6 +27,10 @@ export const FORWARDING = {
   stopped: "No longer forwarded",
   saved: "Forwarding saved",
   log: "Delivery log",
+  bypassed: "Nothing comes here. This number has a rule, and the rule names other places only.",
+  nameIt: "Let the rule name it too",
+  named: "The rule names this forwarding too",
+  rule: "See the rule",
   waiting: (n: number) => `${count(n, "text")} waiting`,
   watch: {
     slow: (slow: number, tries: number) => tries === 1 ? "Slow. The one answer in the last hour took longer than 5 seconds." : `Slow. ${slow} of ${tries} answers in the last hour took longer than 5 seconds.`,

@@ -88,6 +88,7 @@ export const SIGNALS = { none: "None", weak: "Weak", fair: "Fair", good: "Good",
 
 export const DIALOGS = {
   cancel: "Cancel",
+  close: "Close",
   save: "Save",
   // test
   testTitle: (name: string) => `Send a test text from ${name}`,

@@ -8,12 +8,19 @@ export interface Facts {
   /** `line_id` of a chosen SIM; empty = the hub chooses. */
   line: string;
   to: string;
+  /** A text to look at. */
+  message: string;
   secret: string;
 }
 
 type Make = (facts: Facts) => string;
 
 const q = (value: string): string => JSON.stringify(value);
+
+/** Of its own for each number, SIM and language: what is tried again with something else is another request. */
+function idempotencyKey({ to, line }: Facts, language: Language): string {
+  return ["ready", to.replace(/\W/g, ""), line.slice(-4), language].filter(Boolean).join("-");
+}
 
 function sendBody({ to, line }: Facts): string {
   return `{"to": ${q(to)}, "text": "Your order is ready."${line ? `, "line_id": ${q(line)}` : ""}}`;
@@ -24,7 +31,7 @@ export const TASKS: Record<string, Record<Language, Make>> = {
     curl: (f) => `curl ${f.base}/v1/messages \\
   -H 'Authorization: Bearer ${f.key}' \\
   -H 'Content-Type: application/json' \\
-  -H 'Idempotency-Key: order-4471-ready' \\
+  -H 'Idempotency-Key: ${idempotencyKey(f, "curl")}' \\
   -d '${sendBody(f)}'`,
     python: (f) => `import httpx
 
@@ -32,7 +39,7 @@ hub = httpx.Client(base_url=${q(f.base)}, headers={"Authorization": ${q(`Bearer 
 answer = hub.post(
     "/v1/messages",
     json=${sendBody(f)},
-    headers={"Idempotency-Key": "order-4471-ready"},
+    headers={"Idempotency-Key": ${q(idempotencyKey(f, "python"))}},
 )
 answer.raise_for_status()
 print(answer.json()["results"][0]["message_id"])`,
@@ -41,7 +48,7 @@ print(answer.json()["results"][0]["message_id"])`,
   headers: {
     Authorization: ${q(`Bearer ${f.key}`)},
     "Content-Type": "application/json",
-    "Idempotency-Key": "order-4471-ready",
+    "Idempotency-Key": ${q(idempotencyKey(f, "node"))},
   },
   body: JSON.stringify(${sendBody(f)}),
 });
@@ -49,16 +56,16 @@ if (!answer.ok) throw new Error((await answer.json()).detail);
 console.log((await answer.json()).results[0].message_id);`,
   },
   status: {
-    curl: (f) => `curl ${f.base}/v1/messages/msg_…/timeline \\
+    curl: (f) => `curl ${f.base}/v1/messages/${f.message}/timeline \\
   -H 'Authorization: Bearer ${f.key}'`,
     python: (f) => `import httpx
 
 hub = httpx.Client(base_url=${q(f.base)}, headers={"Authorization": ${q(`Bearer ${f.key}`)}})
-story = hub.get(f"/v1/messages/{message_id}/timeline").raise_for_status().json()
+story = hub.get(${q(`/v1/messages/${f.message}/timeline`)}).raise_for_status().json()
 print(story["state"])
 for hop in story["items"]:
     print(hop["at"], hop["sentence"])`,
-    node: (f) => `const answer = await fetch(\`${f.base}/v1/messages/\${messageId}/timeline\`, {
+    node: (f) => `const answer = await fetch(${q(`${f.base}/v1/messages/${f.message}/timeline`)}, {
   headers: { Authorization: ${q(`Bearer ${f.key}`)} },
 });
 const story = await answer.json();

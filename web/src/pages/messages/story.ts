@@ -38,17 +38,26 @@ const TROUBLE: Record<string, Row["tone"]> = {
 
 interface Moment {
   at: string;
+  /** Where it stands among the others. */
+  place: string;
   hop?: Hop;
   delivery?: Delivery;
 }
 
 export function rowsOf(message: Message, hops: readonly Hop[], deliveries: readonly Delivery[], webhooks: ReadonlyMap<string, string>): Row[] {
-  const moments: Moment[] = [
-    ...hops.map((hop) => ({ at: hop.at, hop })),
-    ...deliveries.map((delivery) => ({ at: delivery.last_try?.at ?? delivery.created_at, delivery })),
-  ];
+  // A phone tells its own time: a stage it reached never stands before the stage that the hub had noted already.
+  let reached = "";
+  const moments: Moment[] = hops.map((hop) => {
+    const place = isStage(hop) && hop.at < reached ? reached : hop.at;
+    if (isStage(hop)) reached = place;
+    return { at: hop.at, place, hop };
+  });
+  for (const delivery of deliveries) {
+    const at = delivery.last_try?.at ?? delivery.created_at;
+    moments.push({ at, place: at, delivery });
+  }
   // Stable: what the hub noted stays in its order, and a webhook is told after what it tells of.
-  moments.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : Number(Boolean(a.delivery)) - Number(Boolean(b.delivery))));
+  moments.sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : Number(Boolean(a.delivery)) - Number(Boolean(b.delivery))));
   let before: string | null = null;
   let stageAt: string | null = null;
   return moments.map(({ at, hop, delivery }, index) => {
@@ -63,8 +72,12 @@ export function rowsOf(message: Message, hops: readonly Hop[], deliveries: reado
 
 type Bare = Omit<Row, "index" | "at" | "isSameSecond" | "gap">;
 
+function isStage(hop: Hop): boolean {
+  return hop.is_applied && STAGES.has(hop.kind);
+}
+
 function ofHop(hop: Hop): Bare {
-  const stage = hop.is_applied && STAGES.has(hop.kind) ? hop.kind : null;
+  const stage = isStage(hop) ? hop.kind : null;
   const cut = /^(.+?[.:]) (.+)$/s.exec(hop.sentence);
   return {
     stage,

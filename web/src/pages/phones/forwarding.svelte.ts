@@ -11,11 +11,15 @@ export type Forwarding = Schema["Forwarding"];
 const AFTER_CHANGE_MS = 1_500;
 
 let byLine = $state.raw<ReadonlyMap<string, Forwarding> | null>(null);
+let isFailed = $state(false);
 
 export const forwardings = {
   /** Null: not read yet, or this person may not know. */
   get all(): ReadonlyMap<string, Forwarding> | null {
     return byLine;
+  },
+  get isFailed(): boolean {
+    return isFailed;
   },
 };
 
@@ -34,7 +38,10 @@ export function followForwardings(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const load = (): void => {
     timer = undefined;
-    void loadForwardings().catch(() => undefined);
+    void loadForwardings().then(
+      () => (isFailed = false),
+      () => (isFailed = true),
+    );
   };
   const soon = (): void => {
     timer ??= setTimeout(load, AFTER_CHANGE_MS);
@@ -45,6 +52,21 @@ export function followForwardings(): () => void {
     ends.forEach((end) => end());
     clearTimeout(timer);
   };
+}
+
+/** Put a forwarding beside what the rule of its number names already. */
+export async function nameInRule(one: Forwarding): Promise<void> {
+  let cursor: string | null = null;
+  do {
+    const page: Schema["InboundRulePage"] = await api.get("/v1/gateways/rules", { limit: 100, cursor });
+    const rule = page.items.find((each) => each.number === one.number);
+    if (rule) {
+      const { number, gateway_id, webhook_ids, user_ids } = rule;
+      await api.put("/v1/gateways/rules", { number, gateway_id, webhook_ids: [...webhook_ids, one.webhook_id], user_ids });
+    }
+    cursor = rule ? null : page.next_cursor;
+  } while (cursor);
+  await loadForwardings();
 }
 
 /** What is wrong with it now, in sentences. */
