@@ -131,13 +131,14 @@ def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
     return change(tx.conn, _FAN_OUT_SQLITE, {"count": len(rows), "now": tx.now})
 
 
+_DIALECTS: tuple[DialectName, ...] = ("sqlite", "postgresql")
 _BYPASSED = {
     dialect: text(
         f"""select ep.id from wh_endpoint ep join line l on l.account_id = ep.account_id and l.id = ep.forwards_line_id
   join inbound_rule r on r.account_id = l.account_id and r.number = l.number
 where ep.account_id = :account_id and ep.deleted_at is null and not {_names(dialect, "ep")} and {_counts(dialect)}"""
     )
-    for dialect in _HAS
+    for dialect in _DIALECTS
 }
 
 
