@@ -132,7 +132,7 @@ def insert_events(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
 
 
 _DIALECTS: tuple[DialectName, ...] = ("sqlite", "postgresql")
-_BYPASSED = {
+_BYPASSED: Mapping[str, TextClause] = {
     dialect: text(
         f"""select ep.id from wh_endpoint ep join line l on l.account_id = ep.account_id and l.id = ep.forwards_line_id
   join inbound_rule r on r.account_id = l.account_id and r.number = l.number
