@@ -1,4 +1,4 @@
-"""Every setting of the hub: one frozen record, read once from `HUB_*` environment variables.
+"""Every setting of the hub: one frozen record, read once from `HUB_*` environment variables and a file (`hub.config_file`).
 
 Each field carries its own documentation; `docs/configuration.md` is made from it (`hub config --markdown`) and a test compares
 the two. A field marked secret can also be given as a file: `HUB_X_FILE=/run/secrets/x`.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from hub.config_file import USUAL, read_settings
 from hub.core.mail import is_domain
 from hub.core.media import KNOWN_TYPES, declared_type
 
@@ -276,10 +277,45 @@ def variable(name: str) -> str:
 
 
 def read_config(environ: Mapping[str, str]) -> Config:
-    """`Config` from `HUB_*` variables.
+    """`Config` from `HUB_*` variables and the settings file: the one that `HUB_CONFIG` names, else `hub.toml` in this folder.
 
     Raises `ConfigurationError`.
     """
+    path = settings_file(environ)
+    written = {} if path is None else _written(path, environ)
+    try:
+        return _config_of({**written, **environ})
+    except ConfigurationError as error:
+        blamed = [name for name in written if name in str(error)]
+        if path is None or not blamed:
+            raise
+        raise ConfigurationError(f"{error} {path} says so: {_in_file(blamed[0])} is set there.") from None
+
+
+def settings_file(environ: Mapping[str, str]) -> Path | None:
+    """The file that settings are read from; None when there is none."""
+    if named := environ.get("HUB_CONFIG"):
+        return Path(named)
+    return USUAL if USUAL.exists() else None
+
+
+def _written(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the file says, by variable, without what the environment says differently."""
+    try:
+        texts = read_settings(path, {_in_file(name) for name in _variables()})
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    by_variable = {f"HUB_{name.upper()}": text for name, text in texts.items()}
+    overruled = {name.removesuffix("_FILE") for name in environ}
+    return {name: text for name, text in by_variable.items() if name.removesuffix("_FILE") not in overruled}
+
+
+def _in_file(name: str) -> str:
+    """What a variable is called in the file."""
+    return name.removeprefix("HUB_").lower()
+
+
+def _config_of(environ: Mapping[str, str]) -> Config:
     hints = get_type_hints(Config)
     values: dict[str, Any] = {}
     for item in fields(Config):
@@ -290,6 +326,12 @@ def read_config(environ: Mapping[str, str]) -> Config:
     config = Config(**values)
     _check(config)
     return config
+
+
+def _variables() -> set[str]:
+    """Every variable that is a setting."""
+    names = {variable(item.name) for item in fields(Config)}
+    return names | {f"{variable(item.name)}_FILE" for item in fields(Config) if item.metadata["secret"]}
 
 
 def _text_of(item: Field[Any], environ: Mapping[str, str]) -> str | None:
@@ -318,15 +360,9 @@ def _parse(name: str, text: str, kind: Any) -> Any:
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     """A misspelt variable must not be ignored silently: the hub would run with a default nobody asked for."""
-    known = {variable(item.name) for item in fields(Config)}
-    known |= {f"{variable(item.name)}_FILE" for item in fields(Config) if item.metadata["secret"]}
+    known = _variables() | {"HUB_CONFIG", "HUB_FAILPOINTS"}
     for name in sorted(environ):
-        if (
-            name.startswith("HUB_")
-            and not name.startswith("HUB_TEST_")
-            and name not in known
-            and name != "HUB_FAILPOINTS"
-        ):
+        if name.startswith("HUB_") and not name.startswith("HUB_TEST_") and name not in known:
             raise ConfigurationError(f"{name} is not a setting: see docs/configuration.md for the list.")
 
 
@@ -427,7 +463,21 @@ def as_markdown() -> str:
         "",
         "The hub reads its settings from environment variables when it starts. None is needed: the defaults run a hub on",
         "SQLite that answers on this machine only. Where a line says *secret*, the variable's name with `_FILE` at its end may",
-        "name a file that holds the value instead. A misspelt `HUB_…` variable stops the start with a sentence that names it.",
+        "name a file that holds the value instead. A misspelt setting stops the start with a sentence that names it.",
+        "",
+        "Settings may also stand in a file: `hub.toml` in the folder the hub is started in, or the one that `HUB_CONFIG` names.",
+        "There a setting is called as its variable is, without `HUB_` and in small letters; a variable wins over the file.",
+        "",
+        "```",
+        'data_dir = "/var/lib/handset-hub"',
+        "port = 8443",
+        'tls = "auto"',
+        "```",
+        "",
+        "`hub config` prints what a hub would start with, and `hub doctor` looks whether that works.",
+        "",
+        "Where several hubs share a database, requests a second of a key, wrong passwords and mails are counted by each of them:",
+        "with three hubs, three times as many may pass.",
         "",
         "This page is made from the code (`hub config --markdown`).",
     ]

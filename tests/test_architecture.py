@@ -13,6 +13,7 @@ ROWS = {
     "hub.core": 1,
     "hub.storage": 2,
     "hub.config": 2,
+    "hub.config_file": 2,
     "hub.log": 2,
     "hub.clock": 2,
     "hub.metrics": 2,

@@ -48,3 +48,44 @@ def test_secret_may_come_from_a_file(tmp_path: Path) -> None:
 def test_wrong_setting_is_named(environ: dict[str, str], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named.replace("'", "'")):
         read_config(environ)
+
+
+def test_settings_file_is_read_and_variables_win_over_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("from a file")
+    file = tmp_path / "hub.toml"
+    file.write_text(f'port = 9000\nwriter_window_ms = 0.5\ntls = "auto"\nmetrics_token_file = "{secret}"\n')
+    named = {"HUB_CONFIG": str(file)}
+    config = read_config(named)
+    assert (config.port, config.writer_window_ms, config.tls) == (9000, 0.5, "auto")
+    assert config.metrics_token == "from a file"
+    config = read_config({**named, "HUB_PORT": "9001", "HUB_METRICS_TOKEN": "mine"})
+    assert (config.port, config.tls, config.metrics_token) == (9001, "auto", "mine")
+    monkeypatch.chdir(tmp_path)
+    assert read_config({}).port == 9000, "hub.toml in this folder is read without being named"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 80", "prot is not a setting: did you mean port?"),
+        ("HUB_PORT = 80", "HUB_PORT is not a setting: did you mean port?"),
+        ("[network]\nport = 80", "network is not a setting: see docs/configuration.md"),
+        ("port = [80]", "port has to be a number or a text in quotes"),
+        ("sign_up = true", "sign_up has to be a number or a text in quotes"),
+        ("port = eighty", "is no TOML"),
+        ("port = 99999", "HUB_PORT is 99999: use 0 to 65535. FILE says so: port is set there."),
+        ('tls = "yes"', "HUB_TLS is 'yes': use off or auto or files. FILE says so: tls is set there."),
+    ],
+)
+def test_wrong_line_of_the_settings_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        read_config({"HUB_CONFIG": str(file)})
+    assert said.replace("FILE", str(file)) in str(refused.value)
+
+
+def test_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"HUB_CONFIG names .*nowhere.toml, which cannot be read"):
+        read_config({"HUB_CONFIG": str(tmp_path / "nowhere.toml")})
