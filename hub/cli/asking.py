@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.config import Config, read_config
+from hub.config import Config, ConfigurationError, read_config
 from hub.operations.admin_socket import ask_running_hub, run_command
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -23,19 +23,36 @@ def ask(command: str, /, **arguments: Any) -> Mapping[str, Any]:
     """Have a command done by the running hub, or here when none runs."""
     config = read_config(os.environ)
     answer = ask_running_hub(config.data_dir, command, arguments)
-    return answer if answer is not None else asyncio.run(_do_here(config, command, arguments))
+    return answer if answer is not None else asyncio.run(ask_here(config, command, arguments))
 
 
-async def _do_here(config: Config, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+async def ask_here(config: Config, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Have a command done in this process, on data that no hub serves. Raises ConfigurationError where there is no hub's data."""
     from hub.app import open_services
     from hub.clock import SystemClock
     from hub.operations.commands import COMMANDS
+    from hub.storage.migrate import revision_of
 
+    if revision_of(config.storage_url) is None:
+        raise ConfigurationError(no_hub_at(config))
     services = open_services(config, SystemClock())
     try:
         return await run_command(services, COMMANDS, name, arguments)
     finally:
         services.db.close()
+
+
+def no_hub_at(config: Config) -> str:
+    """What to say where no hub has been started yet: nearly always it is the wrong folder."""
+    where = (
+        "The database of HUB_DATABASE_URL is empty"
+        if config.database_url
+        else f"There is no hub's database in {config.data_dir.absolute()}"
+    )
+    return (
+        f"{where}: no hub was started with it yet. Go to the folder of your hub, or name its data by HUB_DATA_DIR or "
+        "HUB_CONFIG. To begin a new hub here: hub serve"
+    )
 
 
 def show(answer: Mapping[str, Any], as_json: bool, text: str) -> None:

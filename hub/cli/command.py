@@ -10,10 +10,24 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hub.cli import accounts, credits, devices, forwarding, gateways, keys, logins, users, webhooks
+from hub.cli import (
+    accounts,
+    credits,
+    devices,
+    doctor,
+    forwarding,
+    gateways,
+    keys,
+    logins,
+    subscriptions,
+    users,
+    webhooks,
+)
 from hub.cli.asking import AsJson, InAccount, ask, show
+from hub.clock import SystemClock
 from hub.config import Config, ConfigurationError, as_markdown, read_config
 from hub.core.errors import Code, HubError
+from hub.log import configure_logs
 
 app = typer.Typer(
     name="hub",
@@ -31,7 +45,9 @@ app.add_typer(import_app, name="import")
 app.add_typer(users.app, name="user")
 app.add_typer(gateways.app, name="gateway")
 app.add_typer(forwarding.app, name="forward")
-app.add_typer(webhooks.app, name="webhooks")
+subscriptions.add_to(webhooks.app)
+app.add_typer(webhooks.app, name="webhook")
+app.add_typer(webhooks.app, name="webhooks", hidden=True)
 app.add_typer(devices.app, name="device")
 app.add_typer(credits.app, name="credits")
 
@@ -41,6 +57,7 @@ NO_WRITES = "The database takes no writes: look whether it runs, its disk is ful
 
 def main() -> None:
     """Entry point: errors are one sentence on standard error, without a traceback."""
+    configure_logs("warning", "console", SystemClock().now)  # to standard error; `hub serve` sets what its settings say
     try:
         app()
     except ConfigurationError as error:
@@ -130,6 +147,9 @@ def status(account: InAccount = None, as_json: AsJson = False) -> None:
     show(answer, as_json, "\n".join(lines))
 
 
+app.command("doctor")(doctor.doctor)
+
+
 @app.command()
 def config(markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/configuration.md.")] = False) -> None:
     """The settings this hub would start with; secrets are not shown."""
@@ -165,10 +185,13 @@ def migrate() -> None:
     `hub serve` does the same at its start.
     """
     from hub.app import open_services
-    from hub.clock import SystemClock
+    from hub.storage.migrate import newest_revision, revision_of
 
-    open_services(read_config(os.environ), SystemClock()).db.close()
-    print("The database is up to date.")
+    config = read_config(os.environ)
+    before = revision_of(config.storage_url)
+    open_services(config, SystemClock()).db.close()
+    was = {None: "It is new", newest_revision(): "It was so already"}.get(before, f"It was at {before}")
+    print(f"The database is up to date, at schema {newest_revision()}. {was}.")
 
 
 @import_app.command("smsgate")

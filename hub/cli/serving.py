@@ -14,7 +14,7 @@ from hub.app import Hub, open_services
 from hub.clock import SystemClock
 from hub.config import Config, ConfigurationError
 from hub.log import configure_logs
-from hub.operations.accounts import account_list, account_of
+from hub.operations.first_start import FirstStart, make_first
 from hub.operations.people import setup_link
 from hub.server import listening_socket, make_server
 from hub.tls import TlsFiles, given, self_signed
@@ -45,8 +45,7 @@ async def _serve(config: Config, is_lost_key_accepted: bool) -> None:
     services = open_services(
         config, clock, tls_pin=files.pin if files else None, is_lost_key_accepted=is_lost_key_accepted
     )
-    if not (await account_list(services))["accounts"]:
-        await account_of(services, None)
+    first = await make_first(services)
     setup = await setup_link(services)
     hub = Hub(services)
     server = make_server(
@@ -62,8 +61,19 @@ async def _serve(config: Config, is_lost_key_accepted: bool) -> None:
     )
     if setup is not None:
         print(f"Nobody can sign in yet. Open this once, to make the first user: {setup}", flush=True)
+    if first is not None:
+        print(_welcome(first), flush=True)
     collect_rarely()
     await server.serve(sockets=[listener])
+
+
+def _welcome(first: FirstStart) -> str:
+    """What stands on the terminal once in a hub's life."""
+    return (
+        f"This hub is new. An API key for programs is in {first.key_file}: put it where it is used and remove the file.\n"
+        f"A first phone scans this before {first.code_ends}; it works once. Another one: hub enrol\n"
+        f"{first.picture}\n{first.code}"
+    )
 
 
 def collect_rarely() -> None:

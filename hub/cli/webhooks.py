@@ -1,4 +1,4 @@
-"""`hub webhooks …`: tools for whoever writes a receiver. They need no database and run beside a hub or far from it."""
+"""`hub webhook listen` and `forward`: tools for whoever writes a receiver. They need no database and run beside a hub or far from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hub.workbench.forward import Forwarder
     from hub.workbench.listen import Listener
 
-app = typer.Typer(help="Tools for whoever writes a receiver of webhooks.", no_args_is_help=True)
+app = typer.Typer(help="Webhooks, and tools for whoever writes a receiver of them.", no_args_is_help=True)
 
 KEY_BYTES = 32
 
@@ -66,7 +66,7 @@ async def _listen(listener: Listener, port: int, *, verifies: bool) -> None:
         _fail(f"cannot listen on 127.0.0.1:{port}: {getattr(error, 'strerror', None) or error}. Try --port 0.")
     _say(f"Listening on {url}   Ctrl-C stops it")
     _say("A hub on this machine sends here when it runs with HUB_WEBHOOK_ALLOW_NETWORKS=127.0.0.0/8;")
-    _say("from a hub elsewhere: hub webhooks forward " + url)
+    _say("from a hub elsewhere: hub webhook forward " + url)
     _say("" if verifies else "No secret was given (--secret, or WEBHOOK_SECRET): signatures are not checked.\n")
     try:
         await asyncio.Event().wait()

@@ -177,8 +177,13 @@ def parse(kind: Kind, text: str) -> str:
 def _why_not(kind: Kind, prefix: str, head: str, text: str) -> str:
     for other, its_prefix in PREFIXES.items():
         if head == its_prefix and other != kind:
-            return f"{text[:40]!r} is the id of a {other}, not of a {kind}: one begins with {prefix}_"
-    return f"{text[:40]!r} is not the id of a {kind}: one is {prefix}_ and 24 letters and digits"
+            return f"{text[:40]!r} is the id of {_a(other)}, not of {_a(kind)}: one begins with {prefix}_"
+    return f"{text[:40]!r} is not the id of {_a(kind)}: one is {prefix}_ and 24 letters and digits"
+
+
+def _a(kind: str) -> str:
+    """`a message`, `an event`."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def to_hex30(id_: str) -> str:

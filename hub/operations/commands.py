@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hub.operations import accounts, credits, forwarding, gateways, keys, logins, moving_in, people, phones, upkeep
+from hub.operations import (
+    accounts,
+    credits,
+    doctor,
+    forwarding,
+    gateways,
+    keys,
+    logins,
+    moving_in,
+    people,
+    phones,
+    upkeep,
+    webhooks,
+)
 from hub.operations.admin_socket import Command
 
 COMMANDS: Mapping[str, Command] = {
@@ -41,7 +54,21 @@ COMMANDS: Mapping[str, Command] = {
     "import.smsgate": moving_in.import_from_smsgate,
     "enrol": phones.enrol,
     "device.add": phones.device_add,
+    "device.list": phones.device_list,
+    "device.rename": phones.device_rename,
+    "device.suspend": phones.device_suspend,
+    "device.reinstate": phones.device_reinstate,
+    "device.revoke": phones.device_revoke,
+    "webhook.create": webhooks.webhook_create,
+    "webhook.list": webhooks.webhook_list,
+    "webhook.test": webhooks.webhook_test,
+    "webhook.rotate": webhooks.webhook_rotate,
+    "webhook.enable": webhooks.webhook_enable,
+    "webhook.delete": webhooks.webhook_delete,
+    "webhook.log": webhooks.webhook_log,
+    "webhook.replay": webhooks.webhook_replay,
     "status": phones.status,
+    "doctor": doctor.doctor,
     "backup": upkeep.backup,
     "resume": upkeep.resume,
 }

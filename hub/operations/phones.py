@@ -1,4 +1,4 @@
-"""The operator's commands about phones: `hub enrol`, `hub device add`, `hub status`."""
+"""The operator's commands about phones: `hub enrol`, `hub device …`, `hub status`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from typing import Any
 from hub.core.clock import rfc3339
 from hub.core.errors import Code, HubError
 from hub.core.ids import BadId, parse, render
-from hub.devices import list_devices, new_enrolment
+from hub.devices import (
+    DeviceView,
+    ReinstateDevice,
+    RenameDevice,
+    RevokeDevice,
+    SuspendDevice,
+    list_devices,
+    new_enrolment,
+    reinstate_device,
+    rename_device,
+    revoke_device,
+    suspend_device,
+)
 from hub.devices.app_guide import SMSGATE, what_to_type
 from hub.devices.enrol import create_enrolment
 from hub.devices.qr import enrolment_text, qr_terminal
@@ -40,10 +52,7 @@ async def device_add(
 ) -> Mapping[str, Any]:
     """`hub device add`: a word for a phone with the sms-gate.app app, and what to type there."""
     owner = await account_of(services, account)
-    try:
-        meant = parse("device", device_id) if device_id is not None else None
-    except BadId as error:
-        raise HubError(Code.NOT_FOUND, str(error)) from None
+    meant = None if device_id is None else _bare(device_id)
     new = new_word(
         owner.id,
         name,
@@ -74,15 +83,66 @@ async def status(services: Services, account: str | None = None) -> Mapping[str,
         "account": owner.name,
         "database": services.db.dialect,
         "held": await services.db.read(find_fact, "hold") is not None,
-        "phones": [
-            {
-                "id": render("device", phone.id),
-                "name": phone.name,
-                "state": phone.state,
-                "last_seen_at": rfc3339(phone.last_seen_at) if phone.last_seen_at else None,
-                "lines": [line.number or line.name for line in phone.lines],
-                "risks": [risk.text for risk in phone.risks],
-            }
-            for phone in page.items
-        ],
+        "phones": [_shown(phone) for phone in page.items],
+    }
+
+
+async def device_list(services: Services, account: str | None = None) -> Mapping[str, Any]:
+    """`hub device list`: every phone of an account, removed ones too."""
+    owner = await account_of(services, account)
+    found: list[DeviceView] = []
+    after: str | None = None
+    while True:
+        page = await services.db.read(
+            list_devices, owner.id, include_revoked=True, after=after, now=services.clock.now()
+        )
+        found += page.items
+        after = page.next
+        if after is None:
+            return {"phones": [_shown(phone) for phone in found]}
+
+
+async def device_rename(services: Services, device_id: str, name: str, account: str | None = None) -> Mapping[str, Any]:
+    """`hub device rename DEVICE NAME`."""
+    owner = await account_of(services, account)
+    command = RenameDevice(account_id=owner.id, device_id=_bare(device_id), name=name)
+    return _shown(await services.db.writer.submit(rename_device, command, *command.keys()))
+
+
+async def device_suspend(services: Services, device_id: str, account: str | None = None) -> Mapping[str, Any]:
+    """`hub device suspend DEVICE`: it may not connect until it is let in again."""
+    owner = await account_of(services, account)
+    command = SuspendDevice(account_id=owner.id, device_id=_bare(device_id))
+    return _shown(await services.db.writer.submit(suspend_device, command, *command.keys()))
+
+
+async def device_reinstate(services: Services, device_id: str, account: str | None = None) -> Mapping[str, Any]:
+    """`hub device reinstate DEVICE`."""
+    owner = await account_of(services, account)
+    command = ReinstateDevice(account_id=owner.id, device_id=_bare(device_id))
+    return _shown(await services.db.writer.submit(reinstate_device, command, *command.keys()))
+
+
+async def device_revoke(services: Services, device_id: str, account: str | None = None) -> Mapping[str, Any]:
+    """`hub device revoke DEVICE`: for good; its texts stay."""
+    owner = await account_of(services, account)
+    command = RevokeDevice(account_id=owner.id, device_id=_bare(device_id))
+    return _shown(await services.db.writer.submit(revoke_device, command, *command.keys()))
+
+
+def _bare(device_id: str) -> str:
+    try:
+        return parse("device", device_id)
+    except BadId as error:
+        raise HubError(Code.NOT_FOUND, f"{error}.") from None
+
+
+def _shown(phone: DeviceView) -> Mapping[str, Any]:
+    return {
+        "id": render("device", phone.id),
+        "name": phone.name,
+        "state": phone.state,
+        "last_seen_at": rfc3339(phone.last_seen_at) if phone.last_seen_at else None,
+        "lines": [line.number or line.name for line in phone.lines],
+        "risks": [risk.text for risk in phone.risks],
     }

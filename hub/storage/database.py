@@ -112,10 +112,14 @@ class Database:
     def write_now(self, use_case: UseCase[C, R], command: C) -> R:
         """Apply one command in a transaction of its own in the calling thread, without running its effects.
 
-        For start-up, the command line and tests. Raises the `HubError` of a refusal.
+        For start-up, the command line and tests. Raises the `HubError` of a refusal, and `ConfigurationError` when the database takes
+        no writes.
         """
-        with self._write_engine.connect() as connection, connection.begin():
-            return apply_alone(self.transaction(connection), use_case, command)
+        try:
+            with self._write_engine.connect() as connection, connection.begin():
+                return apply_alone(self.transaction(connection), use_case, command)
+        except DBAPIError as error:
+            raise ConfigurationError(cannot_be_opened(self.url, error)) from error
 
     def transaction(self, connection: Connection) -> Tx:
         """What a use case is given, around an open transaction of the caller's."""

@@ -13,10 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from hub.config import ConfigurationError
 from hub.log import get_logger
-from hub.storage.connect import open_engine
+from hub.storage.connect import cannot_be_opened, dialect_of, open_engine, sqlite_path
 from hub.storage.schema import METADATA
 
 log = get_logger("storage.migrate")
@@ -37,6 +38,23 @@ def migrate(url: str, target: str = "head") -> str:
             _wait_for_turn(connection)
             _upgrade(connection, target)
             return current_revision(connection) or ""
+    finally:
+        engine.dispose()
+
+
+def revision_of(url: str) -> str | None:
+    """The revision of the database at `url`; None where no hub has made one yet. Nothing is made or changed.
+
+    Raises `ConfigurationError` when it cannot be opened.
+    """
+    if dialect_of(url) == "sqlite" and not sqlite_path(url).exists():
+        return None
+    engine = open_engine(url, "read")
+    try:
+        with engine.connect() as connection:
+            return current_revision(connection)
+    except DBAPIError as error:
+        raise ConfigurationError(cannot_be_opened(url, error)) from error
     finally:
         engine.dispose()
 

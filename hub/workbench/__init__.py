@@ -1,1 +1,1 @@
-"""For whoever writes a receiver of webhooks: `hub webhooks listen` and `hub webhooks forward`. Nothing of a running hub imports it."""
+"""For whoever writes a receiver of webhooks: `hub webhook listen` and `hub webhook forward`. Nothing of a running hub imports it."""

@@ -1,4 +1,4 @@
-"""`hub webhooks forward URL`: a hub's events, posted to a receiver that the hub cannot reach: a laptop behind NAT.
+"""`hub webhook forward URL`: a hub's events, posted to a receiver that the hub cannot reach: a laptop behind NAT.
 
     hub's /v1/stream ──> feed (resumes by cursor) ──> at most 500 wait ──> one after the other: POST, signed as the hub signs
 

@@ -1,7 +1,7 @@
-"""`hub webhooks listen`: a receiver for developers. It shows what arrives, says whether it is genuine, and misbehaves as it is told.
+"""`hub webhook listen`: a receiver for developers. It shows what arrives, says whether it is genuine, and misbehaves as it is told.
 
 It listens on the loopback address only: nobody but programs of this machine can reach it, and a hub elsewhere cannot either
-(`hub webhooks forward` brings its events here). It answers as a good receiver does: 401 to what is not genuine, else what the plan says.
+(`hub webhook forward` brings its events here). It answers as a good receiver does: 401 to what is not genuine, else what the plan says.
 """
 
 from __future__ import annotations

@@ -145,16 +145,7 @@ class World:
 
     async def add_phone(self, *numbers: str, name: str = "Workshop", sends_mms: bool = False) -> EmulatedPhone:
         """Enrol one more phone by a real code; its store is a file."""
-        store = self.directory / f"phone-{len(self.phones)}.db"
-        phone = EmulatedPhone(
-            store,
-            sims=[SimCard(f"card-{number}", number) for number in numbers],
-            air=self._air(),
-            timing=Timing.hasty(),
-            transport="websocket",
-            os_segments_per_minute=0,
-            sends_mms=sends_mms,
-        )
+        phone = self.new_phone(*numbers, sends_mms=sends_mms)
         self.phones.append(phone)
         await phone.switch_on()
         code = await self.hub.api.post("/v1/enrolments", json={"name": name})
@@ -164,6 +155,19 @@ class World:
         for line in (await self.hub.api.get("/v1/lines")).json()["items"]:
             await self.hub.api.patch(f"/v1/lines/{line['id']}", json={"per_minute": 6000})
         return phone
+
+    def new_phone(self, *numbers: str, sends_mms: bool = False) -> EmulatedPhone:
+        """One that is switched off and enrolled nowhere."""
+        store = self.directory / f"phone-{len(self.phones)}.db"
+        return EmulatedPhone(
+            store,
+            sims=[SimCard(f"card-{number}", number) for number in numbers],
+            air=self._air(),
+            timing=Timing.hasty(),
+            transport="websocket",
+            os_segments_per_minute=0,
+            sends_mms=sends_mms,
+        )
 
     def _air(self) -> SocketAir:
         self._airs.append(SocketAir(self.air.socket))

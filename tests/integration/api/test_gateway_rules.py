@@ -169,6 +169,8 @@ async def test_a_gateway_that_is_told_nothing_takes_no_numbers(api: Api) -> None
 def test_T9_rules_are_set_shown_and_removed_at_the_command_line(tmp_path: Path) -> None:
     environment = {"HUB_DATA_DIR": str(tmp_path), "HUB_WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8"}
 
+    assert CliRunner().invoke(app, ["migrate"], env=environment).exit_code == 0
+
     def hub(*given: str) -> str:
         result = CliRunner().invoke(app, ["gateway", *given], env=environment)
         assert result.exit_code == 0, result.output

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hub.storage.database import Database
 from hub.storage.high_water import MADE_FROM_TIME, NOT_MADE_FROM_TIME
 from hub.storage.schema import METADATA
 from hub.storage.schema.messages import Batch
+from hub.storage.transaction import Done, Refused, Tx
 from hub.storage.types import table_of
 from tests.fakes import START_MS, FakeClock, seeded_bytes
 
@@ -119,3 +121,12 @@ def test_a_database_server_that_is_not_there_is_named_without_its_password(clock
     with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1:1/hub cannot be used: .*Check that it runs") as refused:
         db.migrate()
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_first_write_that_fails_is_a_sentence(db: Database) -> None:
+    def fails(tx: Tx, commands: Sequence[str]) -> list[Done[None] | Refused]:
+        tx.conn.exec_driver_sql(commands[0])
+        return [Done(None)]
+
+    with pytest.raises(ConfigurationError, match=r"The database .* cannot be used: .*Check that "):
+        db.write_now(fails, "insert into hub_fact (name) values (null)")
