@@ -255,23 +255,34 @@ async def test_an_operator_sets_what_is_attached_and_how_much(
     assert (taken.status_code, taken.json()["segments"]) == (202, 1), "one MMS is one segment, however long its words"
 
 
-async def test_what_was_sent_goes_with_its_message(customer: Customer) -> None:
+@pytest.mark.parametrize("own_days", [None, 7])
+async def test_what_was_sent_goes_with_its_message(customer: Customer, own_days: int | None) -> None:
     world, clock = customer.world, customer.world.clock
     device = world.phone(sends_mms=True)
-    world.change(Account, ACCOUNT, settings='{"keep_messages_days": 7}')
-    media, phones = await kept(customer), Phones(world)
-    world.send(media=media)
-    (job,) = phones.offers(device)
-    phones.accept(device, job)
-    phones.sent(device, job)
-    phones.delivered(device, job)
-    keeps = Retention(world.db, customer.services.config)
-    clock.advance(6 * 86_400)
-    await keeps.sweep_all()
-    assert [row["sha256"] for row in world.rows(MediaContent)] == [sha256(PNG)], "it is attached to a message"
-    clock.advance(2 * 86_400)
-    await keeps.sweep_all()
-    assert [*world.rows(Message), *world.rows(Media), *world.rows(MediaContent), *world.rows(MediaPiece)] == []
+    if own_days is not None:
+        world.change(Account, ACCOUNT, settings=f'{{"keep_messages_days": {own_days}}}')
+    days = own_days or customer.services.config.keep_messages_days
+    phones, keeps = Phones(world), Retention(world.db, customer.services.config)
+
+    async def send() -> None:
+        world.send(media=await kept(customer))
+        (job,) = phones.offers(device)
+        phones.accept(device, job)
+        phones.sent(device, job)
+        phones.delivered(device, job)
+
+    async def left_after(days: float) -> tuple[int, int, list[str]]:
+        clock.advance(days * 86_400)
+        await keeps.sweep_all()
+        assert len(world.rows(MediaPiece)) == len(world.rows(MediaContent))
+        hashes = [row["sha256"] for row in world.rows(MediaContent) if row["loose_since"] is None]
+        return len(world.rows(Message)), len(world.rows(Media)), hashes
+
+    await send()
+    assert await left_after(days - 1) == (1, 1, [sha256(PNG)])
+    await send()
+    assert await left_after(2) == (1, 1, [sha256(PNG)]), "the same picture is in another message"
+    assert await left_after(days) == (0, 0, [])
 
 
 async def test_a_twiml_answer_sends_media_once_and_its_words_alone_where_that_cannot_be(customer: Customer) -> None:
