@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -27,8 +27,8 @@ from hub.core.ids import IdSource, to_hex30
 from hub.gateways import gateways
 from hub.storage.database import Database
 from hub.storage.gateways import GatewayRow, find_gateway, find_gateway_by_name, find_gateway_by_sid
-from hub.webhooks.endpoints import CreateEndpoint
-from hub.webhooks.front import Webhooks
+from hub.webhooks.endpoints import ChangeEndpoint, CreateEndpoint
+from hub.webhooks.front import CHANGE_TRIES, Webhooks
 from hub.webhooks.records import EndpointChanges, NewEndpoint
 from hub.webhooks.sealer import Sealer, if_readable
 from hub.webhooks.signing import DEFAULT_GRACE_SECONDS, LONGEST_GRACE_SECONDS, Keys, SigningKey
@@ -240,7 +240,20 @@ class GatewayDesk:
             url = getattr(changes, name)
             if isinstance(url, str):
                 check_url(url, self._webhooks.client.guard, field=name)
-        row = await self._change_inbound(row, changes)
+        if isinstance(changes.fallback_url, str) and changes.inbound_url is None:
+            raise _fallback_alone()
+        for _ in range(CHANGE_TRIES):
+            try:
+                return self.opened(await self._update(row, changes))
+            except HubError as error:  # somebody else changed its webhook meanwhile
+                if error.code is not Code.CONFLICT:
+                    raise
+                refused = error
+            row = await self._row(account_id, gateway_id)
+        raise refused
+
+    async def _update(self, row: GatewayRow, changes: GatewayChanges) -> GatewayRow:
+        """One transaction: a change of its webhook is whole or not made."""
         values: dict[str, Any] = {}
         if changes.sender is not UNSET:
             values["sender"] = changes.sender
@@ -248,7 +261,7 @@ class GatewayDesk:
             values["status_url"] = changes.status_url
         if changes.line_ids is not UNSET:
             values["line_ids"] = msgspec.json.encode(changes.line_ids).decode()
-        return self.opened(await self._store(row, values) if values else row)
+        return await self._store(row, values, **await self._change_inbound(row, values, changes))
 
     async def rotate_token(
         self,
@@ -305,9 +318,7 @@ class GatewayDesk:
             if url is not None:
                 check_url(url, self._webhooks.client.guard, field=name)
         if new.fallback_url is not None and new.inbound_url is None:
-            raise invalid(
-                "fallback_url", "without_url", "Give inbound_url too: the fallback is for when that one fails."
-            )
+            raise _fallback_alone()
 
     # --- where inbound texts are told ----------------------------------------------------------------------------------------
 
@@ -324,24 +335,44 @@ class GatewayDesk:
         )
         return self._webhooks.for_gateway(row.account_id, new, row.id)
 
-    async def _change_inbound(self, row: GatewayRow, changes: GatewayChanges) -> GatewayRow:
-        if row.endpoint_id is None:
-            if isinstance(changes.inbound_url, str):
-                if changes.line_ids is not UNSET:
-                    row = msgspec.structs.replace(row, line_ids=msgspec.json.encode(changes.line_ids).decode())
-                fallback = changes.fallback_url if isinstance(changes.fallback_url, str) else None
-                webhook = self._webhook(row, changes.inbound_url, fallback)
-                return await self._store(row, {"endpoint_id": webhook.row["id"]}, webhook=webhook)
-            return row
+    async def _change_inbound(
+        self, row: GatewayRow, values: dict[str, Any], changes: GatewayChanges
+    ) -> Mapping[str, object]:
+        """What changes about its webhook beside `values`, which name the one that is made or ended."""
+        if changes.inbound_url is changes.fallback_url is changes.line_ids is UNSET:
+            return {}
         if changes.inbound_url is None:
-            return await self._store(row, {"endpoint_id": None}, ended_webhook_id=row.endpoint_id)
+            values["endpoint_id"] = None
+            return {"ended_webhook_id": row.endpoint_id}
+        webhook = None if row.endpoint_id is None else await self._webhook_of(row, row.endpoint_id, changes)
+        if webhook is not None:
+            return {"changed_webhook": webhook}
+        if isinstance(changes.inbound_url, UnsetType):
+            if isinstance(changes.fallback_url, str):
+                raise _fallback_alone()
+            return {}
+        fallback = changes.fallback_url if isinstance(changes.fallback_url, str) else None
+        made = self._webhook(msgspec.structs.replace(row, **values), changes.inbound_url, fallback)
+        values["endpoint_id"] = made.row["id"]
+        return {"webhook": made}
+
+    async def _webhook_of(self, row: GatewayRow, endpoint_id: str, changes: GatewayChanges) -> ChangeEndpoint | None:
+        """The change of a gateway's webhook; None for one that somebody has deleted."""
         changed = EndpointChanges(
-            url=changes.inbound_url,
+            url=UNSET if changes.inbound_url is None else changes.inbound_url,
             line_ids=changes.line_ids,
             settings=UNSET if changes.fallback_url is UNSET else _settings(row, changes.fallback_url),
         )
-        await self._webhooks.update(row.account_id, row.endpoint_id, changed)
-        return row
+        try:
+            return await self._webhooks.to_change(row.account_id, endpoint_id, changed)
+        except HubError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return None
+
+
+def _fallback_alone() -> HubError:
+    return invalid("fallback_url", "without_url", "Give inbound_url too: the fallback is for when that one fails.")
 
 
 def _settings(row: GatewayRow, fallback_url: str | None) -> dict[str, str]:

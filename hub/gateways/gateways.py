@@ -15,7 +15,15 @@ from hub.storage.accounts import raise_credentials_version
 from hub.storage.gateways import GatewayRow
 from hub.storage.inbound_rules import forget_gateway
 from hub.storage.transaction import Done, Refused, Tx
-from hub.webhooks.endpoints import CreateEndpoint, DeleteEndpoint, create_endpoints, delete_endpoints, full
+from hub.webhooks.endpoints import (
+    ChangeEndpoint,
+    CreateEndpoint,
+    DeleteEndpoint,
+    change_endpoints,
+    create_endpoints,
+    delete_endpoints,
+    full,
+)
 
 CommandT = TypeVar("CommandT")
 
@@ -67,16 +75,18 @@ class ChangeGateway(msgspec.Struct, frozen=True, kw_only=True):
     is_signed_anew: bool = False
     webhook: CreateEndpoint | None = None
     """Made too; `values` name it."""
+    changed_webhook: ChangeEndpoint | None = None
+    """Changed too, if nobody else has changed it meanwhile; otherwise all of it is refused."""
     ended_webhook_id: str | None = None
     """Deleted too, unless somebody has done so."""
 
     def keys(self) -> tuple[str, ...]:
         """What orders this command."""
         ended = () if self.ended_webhook_id is None else (f"endpoint:{self.ended_webhook_id}",)
-        return (f"gateway:{self.gateway_id}", *_keys_of(self.webhook), *ended)
+        return (f"gateway:{self.gateway_id}", *_keys_of(self.webhook), *_keys_of(self.changed_webhook), *ended)
 
 
-def _keys_of(webhook: CreateEndpoint | None) -> tuple[str, ...]:
+def _keys_of(webhook: CreateEndpoint | ChangeEndpoint | None) -> tuple[str, ...]:
     return () if webhook is None else webhook.keys()
 
 
@@ -86,7 +96,10 @@ def create_gateways(tx: Tx, commands: Sequence[CreateGateway]) -> list[Done[Gate
 
 
 def change_gateways(tx: Tx, commands: Sequence[ChangeGateway]) -> list[Done[GatewayRow] | Refused]:
-    """Change gateways; with `deleted_at` among the values, end them. Refused: `not_found`, and `conflict` for too many webhooks."""
+    """Change gateways; with `deleted_at` among the values, end them.
+
+    Refused: `not_found`, and `conflict` for too many webhooks or one that somebody else has changed.
+    """
     return [_one(tx, _change, command) for command in commands]
 
 
@@ -110,10 +123,17 @@ def _change(tx: Tx, command: ChangeGateway) -> Done[GatewayRow]:
     if row is None:
         raise HubError(Code.NOT_FOUND)
     _check_room(tx, row.account_id, command.webhook)
-    rows.change_gateway(tx, row.account_id, row.id, command.values)
+    changed = _change_webhook(tx, command.changed_webhook)
+    if command.values:
+        rows.change_gateway(tx, row.account_id, row.id, command.values)
     if command.values.get("deleted_at") is not None:
         forget_gateway(tx, row.account_id, row.id)
-    effects = [_told(tx, row), *_make(tx, command.webhook), *_end(tx, row.account_id, command.ended_webhook_id)]
+    effects = [
+        _told(tx, row),
+        *changed,
+        *_make(tx, command.webhook),
+        *_end(tx, row.account_id, command.ended_webhook_id),
+    ]
     if command.is_signed_anew:
         effects.append(WakeDelivery(tuple(rows.raise_endpoint_versions(tx, row.id))))
     return Done(msgspec.structs.replace(row, **command.values), tuple(effects))
@@ -131,6 +151,16 @@ def _make(tx: Tx, webhook: CreateEndpoint | None) -> tuple[Effect, ...]:
     (made,) = create_endpoints(tx, [webhook])
     assert isinstance(made, Done), "there is room, and it forwards no line"
     return tuple(made.effects)
+
+
+def _change_webhook(tx: Tx, command: ChangeEndpoint | None) -> tuple[Effect, ...]:
+    """Before anything else is written, too: it may be refused."""
+    if command is None:
+        return ()
+    (changed,) = change_endpoints(tx, [command])
+    if isinstance(changed, Refused):
+        raise changed.error
+    return tuple(changed.effects)
 
 
 def _end(tx: Tx, account_id: str, webhook_id: str | None) -> tuple[Effect, ...]:

@@ -43,6 +43,10 @@ class ChangeEndpoint:
     is_other_way: bool = False
     """A URL becomes a mail address, or the other way round: what waits goes the new way, with all its tries before it."""
 
+    def keys(self) -> tuple[str, ...]:
+        """What orders this command."""
+        return (f"endpoint:{self.endpoint_id}",)
+
 
 @dataclass(frozen=True, slots=True)
 class DeleteEndpoint:

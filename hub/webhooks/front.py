@@ -133,25 +133,29 @@ class Webhooks:
         being tried ends the old way; if that fails, it goes the new way too.
         """
         for _ in range(CHANGE_TRIES):
-            stored = await self._stored(account_id, endpoint_id)
-            if stored.row["state"] == "disabled" and changes.state is not msgspec.UNSET:
-                raise HubError(Code.ENDPOINT_DISABLED)
-            if stored.row["is_implicit"]:
-                raise HubError(
-                    Code.CONFLICT, "This webhook is made by texts that carry their own target; it cannot be changed."
-                )
-            asked = with_other_kind(stored, changes)
-            new = checked(
-                merged(stored, asked, self._sealer), self.client.guard, self.formats, has_mail=self.client.has_mail
-            )
-            values = row_of(new, endpoint_id, self._sealer)
-            if stored.row["state"] == "disabled":
-                del values["state"]
-            if new.signing == "ed25519" and stored.row["signing"] != "ed25519":
-                values["secrets"] = self._with_ed25519(stored)
-            if await self._change(stored, values, is_reordered=new.order_mode != stored.row["order_mode"]):
+            if await self._submit(await self.to_change(account_id, endpoint_id, changes)):
                 return await self.get(account_id, endpoint_id)
         raise HubError(Code.CONFLICT)
+
+    async def to_change(self, account_id: str, endpoint_id: str, changes: EndpointChanges) -> endpoints.ChangeEndpoint:
+        """What makes a change, if the endpoint is then still as it is now: for transactions that change something beside it."""
+        stored = await self._stored(account_id, endpoint_id)
+        if stored.row["state"] == "disabled" and changes.state is not msgspec.UNSET:
+            raise HubError(Code.ENDPOINT_DISABLED)
+        if stored.row["is_implicit"]:
+            raise HubError(
+                Code.CONFLICT, "This webhook is made by texts that carry their own target; it cannot be changed."
+            )
+        asked = with_other_kind(stored, changes)
+        new = checked(
+            merged(stored, asked, self._sealer), self.client.guard, self.formats, has_mail=self.client.has_mail
+        )
+        values = row_of(new, endpoint_id, self._sealer)
+        if stored.row["state"] == "disabled":
+            del values["state"]
+        if new.signing == "ed25519" and stored.row["signing"] != "ed25519":
+            values["secrets"] = self._with_ed25519(stored)
+        return _change_of(stored, values, is_reordered=new.order_mode != stored.row["order_mode"])
 
     async def delete(self, account_id: str, endpoint_id: str) -> None:
         """Unsubscribe. What waits ends as cancelled."""
@@ -315,17 +319,13 @@ class Webhooks:
         (row,) = await self._db.read(load_lanes, [endpoint_id])
         return row
 
-    async def _change(
-        self, stored: StoredEndpoint, values: Mapping[str, object], *, is_reordered: bool = False
-    ) -> bool:
+    async def _change(self, stored: StoredEndpoint, values: Mapping[str, object]) -> bool:
         """False when somebody else was first."""
-        row = stored.row
-        is_other_way = values.get("kind", row["kind"]) != row["kind"]
-        command = endpoints.ChangeEndpoint(
-            row["account_id"], row["id"], row["version"], values, is_reordered, is_other_way
-        )
+        return await self._submit(_change_of(stored, values))
+
+    async def _submit(self, command: endpoints.ChangeEndpoint) -> bool:
         try:
-            await self._db.writer.submit(endpoints.change_endpoints, command, f"endpoint:{row['id']}")
+            await self._db.writer.submit(endpoints.change_endpoints, command, *command.keys())
         except HubError as error:
             if error.code is Code.CONFLICT:
                 return False
@@ -339,6 +339,14 @@ class Webhooks:
         newest, *others = before.generations
         newest = msgspec.structs.replace(newest, ed25519=newest.ed25519 or secrets.token_bytes(32))
         return self._sealer.seal_keys(endpoint_id, msgspec.structs.replace(before, generations=(newest, *others)))
+
+
+def _change_of(
+    stored: StoredEndpoint, values: Mapping[str, object], *, is_reordered: bool = False
+) -> endpoints.ChangeEndpoint:
+    row = stored.row
+    is_other_way = values.get("kind", row["kind"]) != row["kind"]
+    return endpoints.ChangeEndpoint(row["account_id"], row["id"], row["version"], values, is_reordered, is_other_way)
 
 
 def _newest(keys: Keys) -> tuple[str, str | None]:

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from hub.core.errors import Code
+from hub.core.errors import Code, HubError
 from hub.core.ids import parse
 from hub.gateways.desk import GatewayChanges, GatewayDesk, NewGateway
 from hub.storage.schema.gateways import Gateway
 from hub.storage.schema.webhooks import WebhookEndpoint
 from hub.webhooks import endpoints
+from hub.webhooks.records import EndpointChanges
 from tests.integration.api.hub_api import Api, problem
 from tests.integration.messages.world import ACCOUNT
 
 pytestmark = pytest.mark.anyio
 
 URL = "http://127.0.0.1:9/in"
+LINE = "0" * 24
 Step = Callable[[GatewayDesk, str], Awaitable[Any]]
 
 
@@ -81,6 +83,41 @@ async def test_a_hub_that_dies_while_it_changes_one_leaves_the_two_agreeing(
     assert len(living) == webhooks
 
 
+@pytest.mark.parametrize("others", [0, 1, 9], ids=["alone", "once-outrun", "always-outrun"])
+async def test_a_new_url_and_what_comes_with_it_are_one_change(
+    api: Api, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    desk, webhooks = api.services.gateways, api.services.webhooks
+    gateway = (await desk.create(ACCOUNT, NewGateway(name="Desk", inbound_url=URL))).gateway
+    assert gateway.endpoint_id is not None
+    before, to_change, left = api.world.rows(Gateway), webhooks.to_change, others
+
+    async def outrun(account_id: str, endpoint_id: str, changes: EndpointChanges) -> endpoints.ChangeEndpoint:
+        nonlocal left
+        command = await to_change(account_id, endpoint_id, changes)
+        if left:
+            left -= 1
+            said = EndpointChanges(description=f"Somebody's words {left}")
+            await api.db.writer.submit(endpoints.change_endpoints, await to_change(account_id, endpoint_id, said), "x")
+        return command
+
+    monkeypatch.setattr(webhooks, "to_change", outrun)
+    changes = GatewayChanges(inbound_url=URL + "2", sender="Shop", status_url=URL, line_ids=(LINE,))
+    if others > 1:
+        with pytest.raises(HubError) as refused:
+            await desk.update(ACCOUNT, gateway.id, changes)
+        assert (refused.value.code, api.world.rows(Gateway)) == (Code.CONFLICT, before)
+    elif others:
+        await desk.update(ACCOUNT, gateway.id, changes)
+    else:
+        await dying_after_one_commit(api, monkeypatch, desk.update(ACCOUNT, gateway.id, changes))
+    (row,) = api.world.rows(Gateway)
+    webhook = await webhooks.get(ACCOUNT, gateway.endpoint_id)
+    is_new = (row["sender"] == "Shop", row["status_url"] == URL, webhook.url == URL + "2", bool(webhook.line_ids))
+    assert is_new == (others <= 1,) * 4
+    assert webhook.description.startswith("Somebody's words") == bool(others)
+
+
 async def test_a_gateway_that_is_refused_leaves_no_webhook_and_the_other_way_round(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,8 +133,12 @@ async def test_a_gateway_that_is_refused_leaves_no_webhook_and_the_other_way_rou
     assert living == named[:1]
 
 
-async def test_a_gateway_whose_webhook_somebody_deleted_can_be_deleted(api: Api) -> None:
+async def test_a_gateway_whose_webhook_somebody_deleted_gets_another_and_can_be_deleted(api: Api) -> None:
     made = (await api.post("/v1/gateways", {"name": "Desk", "inbound_url": URL}))["info"]
     assert (await api.http.delete(f"/v1/webhooks/{made['webhook_id']}")).status_code == 204
+    problem(await api.http.patch(f"/v1/gateways/{made['id']}", json={"fallback_url": URL}), Code.VALIDATION)
+    assert (await api.patch(f"/v1/gateways/{made['id']}", {"inbound_url": URL}))["webhook_id"] != made["webhook_id"]
+    named, living = pairs(api)
+    assert named == living
     assert (await api.http.delete(f"/v1/gateways/{made['id']}")).is_success
     assert pairs(api) == ([], [])
