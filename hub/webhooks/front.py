@@ -195,11 +195,14 @@ class Webhooks:
         raise HubError(Code.CONFLICT)
 
     async def use_own_key(self, account_id: str, endpoint_id: str, own_key: str | None) -> None:
-        """Sign with this key in formats that sign with a text; None = with the endpoint's own secret again."""
+        """Sign with this key in formats that sign with a text; None = with the endpoint's own secret again.
+
+        An endpoint whose secret was lost with the hub's key file has another from then on.
+        """
         for _ in range(CHANGE_TRIES):
             stored = await self._stored(account_id, endpoint_id)
-            before = self._sealer.keys(endpoint_id, stored.row["secrets"])
-            if before.own == own_key:
+            is_readable, before = self._keys(stored)
+            if is_readable and before.own == own_key:
                 return
             keys = msgspec.structs.replace(before, own=own_key)
             if await self._change(stored, {"secrets": self._sealer.seal_keys(endpoint_id, keys)}):
@@ -332,13 +335,21 @@ class Webhooks:
             raise
         return True
 
+    def _keys(self, stored: StoredEndpoint) -> tuple[bool, Keys]:
+        """Whether an endpoint's keys can be read, and they, or new ones in the place of those that were lost with the hub's key file."""
+        row = stored.row
+        known = if_readable(partial(self._sealer.keys, row["id"], row["secrets"]), None)
+        if known is not None:
+            return True, known
+        return False, new_keys(self._clock.now(), secrets.token_bytes, ed25519=row["signing"] == "ed25519")
+
     def _with_ed25519(self, stored: StoredEndpoint) -> bytes:
         """The keys as they are, the newest with an Ed25519 key beside it."""
-        endpoint_id = stored.row["id"]
-        before = self._sealer.keys(endpoint_id, stored.row["secrets"])
+        _, before = self._keys(stored)
         newest, *others = before.generations
         newest = msgspec.structs.replace(newest, ed25519=newest.ed25519 or secrets.token_bytes(32))
-        return self._sealer.seal_keys(endpoint_id, msgspec.structs.replace(before, generations=(newest, *others)))
+        keys = msgspec.structs.replace(before, generations=(newest, *others))
+        return self._sealer.seal_keys(stored.row["id"], keys)
 
 
 def _change_of(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from hub.accounts.secretbox import SealBroken
 from hub.core.effects import PhoneSettingsChanged
 from hub.core.text import is_storable
 from hub.dialects.smsgate.answers import wrong
@@ -99,6 +100,8 @@ class Own(NamedTuple):
 
     retry_count: int | None
     signing_key: str | None
+    is_key_lost: bool = False
+    """There is a signing key, sealed with a key file that this hub does not have any more."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +147,10 @@ class AccountKeeper:
         """What holds for the account's webhooks."""
         row = await self._services.db.read(read_settings, account_id)
         retries = _GROUPS.decode(row.settings).get("webhooks", {}).get("retry_count")
-        return Own(retries, None if row.signing_key is None else self._open(account_id, row.signing_key))
+        try:
+            return Own(retries, None if row.signing_key is None else self._open(account_id, row.signing_key))
+        except SealBroken:
+            return Own(retries, None, is_key_lost=True)
 
     async def groups(self, account_id: str) -> Groups:
         """What clients are shown."""

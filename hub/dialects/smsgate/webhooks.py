@@ -39,6 +39,9 @@ ID = "webhook_id"
 EVENT = "event"
 FIRST_WAIT_SECONDS = 10
 USUAL_RETRIES = 14
+KEY_LOST = (
+    "This hub lost the signing key with its key file: set webhooks.signing_key in /settings again, then register."
+)
 
 EVENTS: Mapping[str, tuple[EventType, ...]] = MappingProxyType(
     {
@@ -132,6 +135,8 @@ class Webhooks:
             await services.webhooks.update(account_id, known[0].id, changes)
             return
         own = await self._keeper.read(account_id)
+        if own.is_key_lost:
+            raise HubError(Code.CONFLICT, KEY_LOST)
         new = NewEndpoint(
             url=url,
             description="Registered by the sms-gate.app API",
@@ -150,7 +155,8 @@ class Webhooks:
         own = await self._keeper.read(account_id)
         async with self._writing:
             for endpoint in await self.registered(account_id):
-                await self._services.webhooks.use_own_key(account_id, endpoint.id, own.signing_key)
+                if not own.is_key_lost:
+                    await self._services.webhooks.use_own_key(account_id, endpoint.id, own.signing_key)
                 if endpoint.schedule != schedule_of(own.retry_count):
                     changes = EndpointChanges(schedule=schedule_of(own.retry_count))
                     await self._services.webhooks.update(account_id, endpoint.id, changes)

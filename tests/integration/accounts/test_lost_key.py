@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
 from hub.accounts.secretbox import key_line
 from hub.app import open_services
 from hub.clock import SystemClock
 from hub.config import Config, ConfigurationError
+from hub.dialects.smsgate import DIALECT
 from hub.gateways.desk import NewGateway
 from hub.operations.accounts import account_create
+from hub.operations.keys import key_create
 from hub.services import Services
 from hub.webhooks.records import EndpointChanges, NewEndpoint
 
@@ -18,6 +22,14 @@ pytestmark = pytest.mark.anyio
 
 def opened(config: Config, *, is_lost: bool = False) -> Services:
     return open_services(config, SystemClock(), is_lost_key_accepted=is_lost)
+
+
+def gate(services: Services, key: str) -> httpx.AsyncClient:
+    """A client of the sms-gate.app API."""
+    transport = httpx.ASGITransport(Starlette(routes=list(DIALECT.routes(services))))
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://hub.test/3rdparty/v1", headers={"Authorization": f"Bearer {key}"}
+    )
 
 
 @pytest.fixture
@@ -66,6 +78,45 @@ async def test_without_the_lost_key_webhooks_and_gateways_are_shown_and_get_new_
     assert (await services.gateways.rotate_token(account_id, gateway.id, grace_seconds=3600)).gateway.tokens.generations
     services.db.close()
     opened(config).db.close()  # from now on this is the key
+
+
+async def test_without_the_lost_key_settings_of_the_sms_gate_api_say_what_to_do_and_heal(config: Config) -> None:
+    services = opened(config)
+    account_id = str((await account_create(services, "main"))["id"]).removeprefix("acc_")
+    key = str((await key_create(services, "app", "main"))["key"])
+    hook = {"id": "mine", "url": "https://example.org/hook", "event": "sms:received"}
+    async with gate(services, key) as http:
+        assert (await http.patch("/settings", json={"webhooks": {"signing_key": "first"}})).status_code == 200
+        assert (await http.post("/webhooks", json=hook)).status_code == 201
+    services.db.close()
+    config.key_path.unlink()
+
+    services = opened(config, is_lost=True)
+    (webhook,) = await services.webhooks.list(account_id)
+    async with gate(services, key) as http:
+        assert (await http.get("/settings")).json() == {}
+        tries = await http.patch("/settings", json={"webhooks": {"retry_count": 3}})
+        assert (tries.status_code, tries.json()) == (200, {"webhooks": {"retry_count": 3}})
+        refused = await http.post("/webhooks", json=hook | {"id": "other"})
+        assert (refused.status_code, "signing_key in /settings again" in refused.json()["message"]) == (409, True)
+        assert len(await services.webhooks.list(account_id)) == 1
+        assert (await services.webhooks.get(account_id, webhook.id)).secrets == (), "nobody has said what to sign with"
+        assert (await http.patch("/settings", json={"webhooks": {"signing_key": "second"}})).status_code == 200
+        assert len((await services.webhooks.get(account_id, webhook.id)).secrets) == 1
+        assert (await http.post("/webhooks", json=hook | {"id": "other"})).status_code == 201
+    services.db.close()
+
+
+async def test_a_webhook_whose_secret_was_lost_can_change_its_way_of_signing(config: Config) -> None:
+    services = opened(config)
+    account_id = str((await account_create(services, "main"))["id"]).removeprefix("acc_")
+    made = await services.webhooks.create(account_id, NewEndpoint(url="https://example.org/hook"))
+    services.db.close()
+    config.key_path.unlink()
+    services = opened(config, is_lost=True)
+    changed = await services.webhooks.update(account_id, made.endpoint.id, EndpointChanges(signing="ed25519"))
+    assert (len(changed.secrets), changed.signing) == (1, "ed25519")
+    services.db.close()
 
 
 async def test_a_key_file_that_is_none_and_a_folder_that_is_none_are_named(config: Config) -> None:
