@@ -64,11 +64,16 @@ class Config:
         "off",
         group="Network",
     )
-    tls_certificate: Path | None = setting("Certificate chain (PEM), for `files`.", None, group="Network")
+    tls_certificate: Path | None = setting(
+        "Certificate chain (PEM), for `files`. Renewed files are used within seconds, without a restart.",
+        None,
+        group="Network",
+    )
     tls_key: Path | None = setting("Private key (PEM), for `files`.", None, group="Network")
     max_body_bytes: int = setting("Largest request body of the API; larger is answered 413.", 1 << 20, group="Network")
     request_seconds: float = setting(
-        "How long a request may take to arrive, to the last byte of its body; then the answer is 408 and the connection ends.",
+        "How long a request may take to arrive, to the last byte of its body; then the answer is 408 and the connection ends. A mail by "
+        "SMTP has as long.",
         300.0,
         group="Network",
     )
@@ -208,7 +213,8 @@ class Config:
         group="E-mail",
     )
     smtp_certificate: Path | None = setting(
-        "Certificate chain (PEM) for STARTTLS at that address. Empty: the one of `HUB_TLS_CERTIFICATE`, or none.",
+        "Certificate chain (PEM) for STARTTLS at that address, which signing in needs; renewed files are used from the next connection on. "
+        "Empty: the one of `HUB_TLS_CERTIFICATE`, or none.",
         None,
         group="E-mail",
     )

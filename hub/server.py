@@ -21,12 +21,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from hub.answers_at_once import HttpProtocol
+from hub.certificates import Certificate
 
 LONGEST_FRAME_BYTES = 64 * 1024
 UNACKNOWLEDGED_SECONDS = 30
 BACKLOG = 4096
 TICKS_BETWEEN_LOOKS = 50
-"""uvicorn ticks ten times a second; connections that are late are looked for every five seconds."""
+"""uvicorn ticks ten times a second; connections that are late, and a renewed certificate, are looked for every five seconds."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -57,6 +58,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._before_stop = before_stop
         self.request_seconds = request_seconds
+        self._certificate: Certificate | None = None
 
     async def on_tick(self, counter: int) -> bool:
         """What uvicorn does ten times a second."""
@@ -64,7 +66,17 @@ class Server(uvicorn.Server):
             now = asyncio.get_running_loop().time()
             for connection in [one for one in self.server_state.connections if isinstance(one, HttpProtocol)]:
                 connection.cut_if_late(now, self.request_seconds)
+            self._read_certificate()
         return await super().on_tick(counter)
+
+    def _read_certificate(self) -> None:
+        config = self.config
+        if config.ssl is None or config.ssl_certfile is None or config.ssl_keyfile is None:
+            return
+        if self._certificate is None:
+            self._certificate = Certificate(config.ssl, Path(config.ssl_certfile), Path(config.ssl_keyfile))
+        else:
+            self._certificate.read_if_changed()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, end what is open, wait for what is under way."""

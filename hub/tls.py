@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from hub.certificates import load_pair
 from hub.config import ConfigurationError
 
 VALID_DAYS = 397
@@ -57,8 +58,7 @@ def given(certificate: Path, key: Path) -> TlsFiles:
     try:
         for path in (certificate, key):
             path.read_bytes()
-        # An empty password: a key that has one would ask for it on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
     except ssl.SSLError as error:
         raise ConfigurationError(
             f"HUB_TLS_CERTIFICATE and HUB_TLS_KEY ({certificate}, {key}) are no certificate chain and its key without a "

@@ -15,6 +15,7 @@ ROWS = {
     "hub.config": 2,
     "hub.config_file": 2,
     "hub.log": 2,
+    "hub.certificates": 2,
     "hub.clock": 2,
     "hub.metrics": 2,
     "hub.failpoints": 2,

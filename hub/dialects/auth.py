@@ -63,6 +63,11 @@ async def authenticate_anybody(scope: Scope, credentials: Credentials, signed_in
     return who
 
 
+async def authenticate_login(user: bytes, password: bytes, credentials: Credentials) -> Principal:
+    """The same outside HTTP, of a user name and a password: the key is the password, or the name where that is empty."""
+    return await _by_key(_checked(password or user), credentials)
+
+
 async def _by_key(token: str, credentials: Credentials) -> Principal:
     credential = await credentials.find(token)
     credentials.take(credential)

@@ -1,6 +1,7 @@
 """Use cases of mailboxes: made, changed, given another address, removed.
 
 The address is a secret, like a key: whoever knows it and writes as one of the allowed senders can send texts. It is shown when it is made.
+A mailbox may ask for a key of its account besides.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ class WriteMailbox(msgspec.Struct, frozen=True, kw_only=True):
     allowed_senders: tuple[str, ...] | UnsetType = UNSET
     line_id: str | UnsetType | None = UNSET
     has_subject: bool | UnsetType = UNSET
+    needs_key: bool | UnsetType = UNSET
     has_new_address: bool = False
     is_new: bool = False
 
@@ -76,7 +78,7 @@ def _write(tx: Tx, command: WriteMailbox) -> Done[MailboxRow] | Refused:
     if command.is_new:
         if stored.count_mailboxes(tx.conn, command.account_id) >= MOST_MAILBOXES:
             return Refused(HubError(Code.CONFLICT, f"There are {MOST_MAILBOXES} mailboxes already. Remove some first."))
-        before = MailboxRow(command.mailbox_id, command.account_id, "", "[]", None, False, 1, tx.now, tx.now)
+        before = MailboxRow(command.mailbox_id, command.account_id, "", "[]", None, False, False, 1, tx.now, tx.now)
     else:
         found = stored.find_mailbox(tx.conn, command.account_id, command.mailbox_id)
         if found is None:
@@ -99,6 +101,8 @@ def _changed(tx: Tx, before: MailboxRow, command: WriteMailbox) -> MailboxRow:
         changes["line_id"] = command.line_id
     if command.has_subject is not UNSET:
         changes["has_subject"] = command.has_subject
+    if command.needs_key is not UNSET:
+        changes["needs_key"] = command.needs_key
     if command.has_new_address:
         changes["version"] = before.version + 1
     return msgspec.structs.replace(before, **changes)

@@ -12,8 +12,9 @@ from typing import Protocol
 import msgspec
 from sqlalchemy import Connection
 
-from hub.accounts.credentials import Credentials
+from hub.accounts.credentials import Credentials, Principal
 from hub.accounts.rate import Bucket
+from hub.accounts.scopes import Scope
 from hub.accounts.secretbox import SecretBox
 from hub.config import Config
 from hub.core.clock import Clock
@@ -99,10 +100,27 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     peer: str | None = None
     """Whom an answer goes to; None = a mailbox, where the address or the caller names the number."""
     has_subject: bool = False
+    needs_key: bool = False
+    """Only those who sign in with a key of the account may write here."""
+
+    def admit(self, who: Principal | None) -> None:
+        """Raise for who has not signed in where that is needed: `wrong_login`, or `scope_missing` for another account's key."""
+        if not self.needs_key:
+            return
+        if who is None:
+            raise HubError(
+                Code.WRONG_LOGIN, "This mailbox takes mails only from those who sign in with a key of its account."
+            )
+        if who.account_id != self.account_id:
+            raise HubError(Code.SCOPE_MISSING, "This key is another account's than the mailbox.")
+        who.require(Scope.MESSAGES_SEND)
 
 
 class MailTaker:
-    """Raises `HubError`: `unauthenticated` for an address that opens nothing, `scope_missing` for a sender who may not."""
+    """Raises `HubError`: `unauthenticated` for an address that opens nothing, `scope_missing` for a sender who may not.
+
+    Whoever asks for a destination calls its `admit` before a byte of the mail is read.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -124,6 +142,7 @@ class MailTaker:
             allowed=msgspec.json.decode(row.allowed_senders, type=tuple[str, ...]),
             line_id=row.line_id,
             has_subject=row.has_subject,
+            needs_key=row.needs_key,
         )
 
     async def take(self, to: Destination, raw: bytes, numbers: Sequence[str] = ()) -> Accepted:

@@ -21,6 +21,7 @@ class MailboxRow(msgspec.Struct, frozen=True):
     allowed_senders: str
     line_id: str | None
     has_subject: bool
+    needs_key: bool
     version: int
     created_at: UtcMs
     updated_at: UtcMs

@@ -24,6 +24,7 @@ from hub.core.errors import Code, HubError
 from hub.core.ids import render
 from hub.core.mail import international
 from hub.core.text import is_storable
+from hub.dialects.auth import authenticate, token_or_none
 from hub.http import json_response, problem_response, read_body
 from hub.log import get_logger
 from hub.mail.taking import MailTaker
@@ -41,6 +42,7 @@ class Door:
     def __init__(self, services: Services) -> None:
         self._most_bytes = services.config.mail_max_bytes
         self._taker = MailTaker(services)
+        self._credentials = services.credentials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (await self._answer(Request(scope, receive)))(scope, receive, send)
@@ -64,6 +66,9 @@ class Door:
     async def _take(self, request: Request) -> Sequence[str]:
         local, _, number = request.path_params["address"].partition("@")[0].partition("+")
         to = await self._taker.find(local)
+        if to.needs_key:
+            has_key = token_or_none(request.scope) is not None
+            to.admit(await authenticate(request.scope, self._credentials) if has_key else None)
         if request.method != "POST":
             raise HubError(Code.METHOD_NOT_ALLOWED)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MIME:

@@ -3,8 +3,8 @@
     RCPT TO:<s.dmo…+15550123@sms.example.org>   550 for an address that opens nothing, before a byte of the mail
     DATA                                        250 after the commit · 451 not now · 552 too large · 554 never, with a sentence
 
-Who may send is decided by the address, which is a secret, and by the mail's `From`: senders are other mail servers, which have no
-password here. One mail goes to one mailbox or one conversation; to the recipients beyond it the answer is 452, and the sending server
+Who may send is decided by the address, which is a secret, and by the mail's `From`; a mailbox may ask for a key besides (`session`).
+One mail goes to one mailbox or one conversation; to the recipients beyond it the answer is 452, and the sending server
 hands them in by themselves. Nothing is relayed: a mail for another domain is refused.
 """
 
@@ -13,14 +13,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from hub.accounts.credentials import Principal
+from hub.certificates import Certificate, load_pair
 from hub.config import ConfigurationError
 from hub.core.errors import Code, HubError
 from hub.core.mail import international, one_line
+from hub.dialects.mail.session import Busy, SmtpSession
 from hub.log import get_logger
 from hub.mail.taking import Destination, MailTaker
 from hub.services import Services
@@ -29,9 +31,6 @@ log = get_logger("mail")
 
 MOST_SESSIONS = 200
 """Connections at once; one more is told to come back."""
-IDLE_SECONDS = 60.0
-MOST_COMMANDS = 500
-"""Of one kind in a session."""
 _NOW_NOT = "451 4.3.0 This hub cannot take the mail now. Try again."
 
 
@@ -42,6 +41,7 @@ class Listener:
 
     def __init__(self, services: Services) -> None:
         self._config = services.config
+        self._credentials = services.credentials
         self._taker = MailTaker(services)
         self._open = 0
         self.port = 0
@@ -53,10 +53,17 @@ class Listener:
     async def run(self) -> None:
         """Listen until cancelled; what is being stored then is stored, and its sender told."""
         host, _, port = self._config.smtp_listen.rpartition(":")
-        loop = asyncio.get_running_loop()
-        tls = self._tls()
+        files = self._files()
+        tls = None if files is None else self._tls(files)
+        certificate = None if files is None or tls is None else Certificate(tls, *files)
+
+        def session() -> asyncio.BaseProtocol:
+            if certificate is not None:
+                certificate.read_if_changed()
+            return self._session(tls)
+
         try:
-            server = await loop.create_server(lambda: self._session(tls), host.strip("[]") or None, int(port))
+            server = await asyncio.get_running_loop().create_server(session, host.strip("[]") or None, int(port))
         except OSError as error:
             raise ConfigurationError(f"HUB_SMTP_LISTEN is {self._config.smtp_listen}: {error.strerror}.") from error
         self.port = int(server.sockets[0].getsockname()[1])
@@ -68,63 +75,40 @@ class Listener:
             self.is_listening.clear()
             server.close()
 
-    def _tls(self) -> ssl.SSLContext | None:
+    def _files(self) -> tuple[Path, Path] | None:
         config = self._config
         certificate, key = config.smtp_certificate or config.tls_certificate, config.smtp_key or config.tls_key
-        if certificate is None or key is None:
-            return None
+        return None if certificate is None or key is None else (certificate, key)
+
+    def _tls(self, files: tuple[Path, Path]) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            context.load_cert_chain(certificate, key, password="")
+            load_pair(context, *files)
         except OSError as error:  # ssl's own errors are of this kind
             raise ConfigurationError(
-                f"The certificate for mails ({certificate}, {key}) cannot be used: {error.strerror}."
+                f"The certificate for mails ({files[0]}, {files[1]}) cannot be used: {error.strerror}."
             ) from error
         return context
 
     def _session(self, tls: ssl.SSLContext | None) -> asyncio.BaseProtocol:
         if self._open >= MOST_SESSIONS:
-            return _Busy()
+            return Busy()
         self._open += 1
-        session: asyncio.BaseProtocol = _Server(
+        return SmtpSession(
             _Handler(self._taker, self._config.mail_host),
+            self._credentials,
             self._has_ended,
+            self._config.request_seconds,
             data_size_limit=self._config.mail_max_bytes,
             hostname=self._config.mail_host,
             ident="Handset Hub",
             tls_context=tls,
-            timeout=IDLE_SECONDS,
-            command_call_limit=MOST_COMMANDS,
             loop=asyncio.get_running_loop(),
         )
-        return session
 
     def _has_ended(self) -> None:
         self._open -= 1
-
-
-class _Server(SMTP):
-    """aiosmtpd's session; says once when it has ended."""
-
-    def __init__(self, handler: _Handler, ended: Callable[[], None], **settings: Any) -> None:
-        super().__init__(handler, **settings)
-        self._ended: Callable[[], None] | None = ended
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self._ended is not None:
-            self._ended()
-            self._ended = None
-        super().connection_lost(error)
-
-
-class _Busy(asyncio.Protocol):
-    """For whoever comes when there are enough already."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(b"421 4.3.2 Too many connections. Try again.\r\n")
-        transport.close()
 
 
 class _Handler:
@@ -147,6 +131,7 @@ class _Handler:
         local, _, number = local.partition("+")
         try:
             to = await self._taker.find(local)
+            to.admit(session.auth_data if isinstance(session.auth_data, Principal) else None)
         except HubError as error:
             return _answer(error)
         except Exception:
@@ -192,4 +177,6 @@ def _answer(error: HubError) -> str:
         return f"552 5.3.4 {sentence}"
     if error.code is Code.UNAUTHENTICATED:
         return f"550 5.1.1 {sentence}"
+    if error.code is Code.WRONG_LOGIN:
+        return f"530 5.7.0 {sentence}"  # RFC 4954 §6
     return f"554 5.6.0 {sentence}"

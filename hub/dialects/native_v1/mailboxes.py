@@ -25,6 +25,12 @@ AllowedSenders = Annotated[
     ),
 ]
 HasSubject = Annotated[bool, Meta(description="The subject is the first line of the text.")]
+NeedsKey = Annotated[
+    bool,
+    Meta(
+        description="Only those who sign in with a key of this account may write: SMTP with AUTH, HTTP with Authorization."
+    ),
+]
 
 
 class Mailbox(Model):
@@ -35,6 +41,7 @@ class Mailbox(Model):
     allowed_senders: list[str]
     line_id: Annotated[LineId | None, Meta(description="The line that sends; null = the hub chooses.")]
     has_subject: HasSubject
+    needs_key: NeedsKey
     created_at: UtcTime
     updated_at: UtcTime
 
@@ -62,6 +69,7 @@ class MailboxToMake(Request):
     allowed_senders: AllowedSenders
     line_id: LineId | None = None
     has_subject: HasSubject = False
+    needs_key: NeedsKey = False
 
 
 class MailboxToChange(Request):
@@ -71,6 +79,7 @@ class MailboxToChange(Request):
     allowed_senders: AllowedSenders | UnsetType = UNSET
     line_id: LineId | UnsetType | None = UNSET
     has_subject: HasSubject | UnsetType = UNSET
+    needs_key: NeedsKey | UnsetType = UNSET
 
 
 async def list_mailboxes(call: Call[NoQuery, None]) -> MailboxList:
@@ -92,6 +101,7 @@ async def create_mailbox(call: Call[NoQuery, MailboxToMake]) -> NewMailboxAnswer
         allowed_senders=checked_senders(body.allowed_senders),
         line_id=_line(body.line_id),
         has_subject=body.has_subject,
+        needs_key=body.needs_key,
         is_new=True,
     )
     return _with_address(call, await call.write(mailboxes.write_mailboxes, command))
@@ -108,6 +118,7 @@ async def change_mailbox(call: Call[NoQuery, MailboxToChange]) -> Mailbox:
         allowed_senders=UNSET if isinstance(body.allowed_senders, UnsetType) else checked_senders(body.allowed_senders),
         line_id=UNSET if isinstance(body.line_id, UnsetType) else _line(body.line_id),
         has_subject=body.has_subject,
+        needs_key=body.needs_key,
     )
     return _shown(await call.write(mailboxes.write_mailboxes, command))
 
@@ -145,6 +156,7 @@ def _shown(row: MailboxRow) -> Mailbox:
         allowed_senders=msgspec.json.decode(row.allowed_senders, type=list[str]),
         line_id=out_or_none("line", row.line_id),
         has_subject=row.has_subject,
+        needs_key=row.needs_key,
         created_at=time(row.created_at),
         updated_at=time(row.updated_at),
     )

@@ -21,6 +21,8 @@ class Mailbox(SQLModel, table=True):
     """The line that sends; null = the hub chooses."""
     has_subject: bool = Field(default=False)
     """The subject is part of the text."""
+    needs_key: bool = Field(default=False)
+    """Only those who sign in with a key of the account may write here."""
     version: int = Field(default=1, sa_type=Int64)
     """Raised to give it another address."""
     created_at: int = Field(sa_type=UtcMillis)

@@ -14,14 +14,11 @@ MAYA = "+447700900142"
 MAIL = b"From: anna@example.org\r\nSubject: Bike\r\nMessage-ID: <%b@example.org>\r\n\r\nYour bike is ready.\r\n"
 
 
-async def post(url: str, mail_id: bytes) -> int:
+async def post(url: str, mail_id: bytes, key: str | None = None) -> int:
     """What the hub says to a mail that is posted to a mailbox."""
+    headers = {"Content-Type": "message/rfc822"} | ({"Authorization": f"Bearer {key}"} if key else {})
     async with httpx.AsyncClient(timeout=20) as http:
-        return (
-            await http.post(
-                url, params={"to": MAYA}, content=MAIL % mail_id, headers={"Content-Type": "message/rfc822"}
-            )
-        ).status_code
+        return (await http.post(url, params={"to": MAYA}, content=MAIL % mail_id, headers=headers)).status_code
 
 
 async def test_a_mailbox_is_made_written_to_changed_renewed_and_removed(house: House) -> None:
@@ -54,9 +51,12 @@ async def test_a_mailbox_is_made_written_to_changed_renewed_and_removed(house: H
     change = page.get_by_role("dialog", name="Anna")
     await change.get_by_label("Who may write to it").fill("bea@example.org, anna@example.org")
     await change.get_by_role("switch", name="Put the subject before the text").click()
+    await change.get_by_role("switch", name="Only with a key").click()
     await change.get_by_role("button", name="Save").click()
     await expect(row).to_contain_text("subject first")
-    assert await post(first, b"2") == 200
+    await expect(row).to_contain_text("with a key")
+    assert await post(first, b"2") == 401
+    assert await post(first, b"2", house.hub.key) == 200
 
     async def is_on_air() -> bool:
         return any(to == MAYA and "Your bike is ready." in text for to, text in world.air.sends())
@@ -68,7 +68,7 @@ async def test_a_mailbox_is_made_written_to_changed_renewed_and_removed(house: H
     await page.get_by_role("dialog").get_by_role("button", name="New address").click()
     second = await ready.get_by_label("Or post mails to").input_value()
     await ready.get_by_role("button", name="I have it").click()
-    assert (await post(first, b"3"), await post(second, b"4")) == (401, 200)
+    assert (await post(first, b"3", house.hub.key), await post(second, b"4", house.hub.key)) == (401, 200)
 
     await row.get_by_role("button", name="More for Anna").click()
     await page.get_by_role("menuitem", name="Remove").click()

@@ -1,137 +1,28 @@
 """Mails that go out as texts, by SMTP and by HTTP: who may, to whom, once, and what every refusal says. The judge is `aiosmtplib`."""
 
-import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from email.message import EmailMessage
-from pathlib import Path
-from typing import Any
 
-import aiosmtplib
-import httpx
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
 
 from hub.accounts.scopes import Scope
 from hub.config import ConfigurationError, read_config
 from hub.core.errors import Code, HubError
 from hub.core.events import EventType, ReceivedData, encode
-from hub.core.ids import IdSource, parse
-from hub.core.mail import Thread, reply_local
 from hub.core.ports import EndpointView, EventView
-from hub.dialects.mail import DIALECT
 from hub.dialects.mail.listener import Listener
 from hub.messages import accept
-from hub.storage.database import Database
-from hub.storage.schema.messages import Conversation, Message
+from hub.storage.schema.messages import Conversation
 from hub.webhooks.formats.mail import PlainMail
 from hub.webhooks.mail import compose
-from tests.fakes import FakeClock
-from tests.integration.api.hub_api import Api, problem
-from tests.integration.messages.world import STRANGER
-from tests.integration.webhooks.certificates import Authority
+from tests.integration.api.hub_api import problem
+from tests.integration.dialects.mail_house import ANNA, DOMAIN, PEER, House, letter
+from tests.integration.messages.world import STRANGER, Phones
 
 pytestmark = pytest.mark.anyio
-
-ANNA, PEER = "anna@example.org", "+447700900123"
-DOMAIN = "sms.example.org"
-MAIL = {"smtp_listen": "127.0.0.1:0", "mail_domain": DOMAIN, "smtp_host": "mail.example.org", "mail_max_bytes": 20_000}
-TYPE = {"content-type": "message/rfc822"}
-
-
-def letter(text: str = "See you at nine 🙂", sender: str = ANNA, message_id: str = "1", **headers: str) -> bytes:
-    message = EmailMessage()
-    message["From"] = f"Anna <{sender}>"
-    message["Message-ID"] = f"<{message_id}@example.org>"
-    for name, value in headers.items():
-        message[name.replace("_", "-")] = value
-    message.policy = message.policy.clone(max_line_length=200)
-    message.set_content(text)
-    return message.as_bytes()
-
-
-class House:
-    """A hub with a mailbox, both doors, and what it stores."""
-
-    def __init__(self, api: Api, listener: Listener) -> None:
-        self.api = api
-        self.listener = listener
-        app = Starlette(routes=list(DIALECT.routes(api.services)))
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://hub.example")
-        self.local = ""
-        self.info: dict[str, Any] = {}
-
-    async def open(self, **more: Any) -> None:
-        asked = {"name": "Desk", "allowed_senders": [ANNA, "@shop.example.org"], **more}
-        made = await self.api.post("/v1/mailboxes", asked)
-        self.local, self.info = made["address"].partition("+")[0], made["info"]
-
-    def address(self, number: str = PEER) -> str:
-        return f"{self.local}{number}@{DOMAIN}"
-
-    def texts(self) -> list[dict[str, Any]]:
-        return [row for row in self.api.world.rows(Message) if row["direction"] == "mt"]
-
-    async def post(self, raw: bytes, local: str | None = None, **query: Any) -> httpx.Response:
-        return await self.http.post(f"/mail/{local or self.local}", params=query, content=raw, headers=TYPE)
-
-    async def hand_in(self, raw: bytes, *to: str, sender: str = ANNA) -> tuple[int, str]:
-        """By SMTP; the answer to the data, or to the first recipient that was refused."""
-        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=self.listener.port, start_tls=False)
-        async with client:
-            try:
-                await client.mail(sender)
-                for address in to or (self.address(),):
-                    await client.rcpt(address)
-                answer = await client.data(raw)
-            except aiosmtplib.SMTPResponseException as error:
-                return error.code, error.message
-            return answer.code, answer.message
-
-    async def reply_local(self, **settings: str) -> tuple[str, str]:
-        """A webhook to Anna, and the reply address of a mail that told her of a text; with the thread's line."""
-        device = self.api.world.phone("Pixel")
-        asked = {"url": f"mailto:{ANNA}", "settings": settings}
-        webhook = parse("endpoint", (await self.api.post("/v1/webhooks", asked))["webhook"]["id"])
-        await self.api.receive(device, "When?", sender=PEER)
-        (thread,) = self.api.world.rows(Conversation)
-        key = self.api.services.webhooks.identity.reply_key
-        assert key is not None
-        return reply_local(key, Thread(webhook, thread["id"])), thread["line_id"]
-
-
-@asynccontextmanager
-async def a_house(url: str, clock: FakeClock, ids: IdSource, folder: Path) -> AsyncIterator[House]:
-    database = Database.open(url, clock=clock, ids=ids, reader_threads=2, writer_window_ms=0.2)
-    api = Api(database, clock, ids, folder, **MAIL)
-    listener = Listener(api.services)
-    task = asyncio.create_task(listener.run())
-    await listener.is_listening.wait()
-    made = House(api, listener)
-    await made.open()
-    yield made
-    task.cancel()
-    await asyncio.wait([task])
-    await made.http.aclose()
-    api.world.conn.close()
-    database.close()
-
-
-@pytest.fixture
-async def house(sqlite_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path) -> AsyncIterator[House]:
-    async with a_house(sqlite_url, clock, ids, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def house_anywhere(database_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path) -> AsyncIterator[House]:
-    """On either database."""
-    async with a_house(database_url, clock, ids, tmp_path) as made:
-        yield made
+NULL_PDU = 3
 
 
 async def test_a_mail_is_a_text_by_both_doors_and_a_repeat_is_the_same_text(house_anywhere: House) -> None:
@@ -291,6 +182,21 @@ async def test_what_cannot_be_stored_now_is_not_acknowledged(house: House, monke
     assert len(house.texts()) == 1
 
 
+async def test_however_many_write_from_a_domain_are_answered_through_one_webhook(house: House) -> None:
+    world = house.api.world
+    device, phones = world.phone("Pixel"), Phones(world)
+    for count in range(12):
+        forged = letter(f"Text {count}", f"forged{count}@shop.example.org", str(count))
+        assert (await house.post(forged, to=PEER)).status_code == 200
+        (job,) = phones.offers(device)
+        phones.accept(device, job)
+        phones.failed(device, job, NULL_PDU)
+    listed = (await house.api.get("/v1/webhooks", include_implicit="true"))["items"]
+    assert [one["url"] for one in listed] == ["mailto:shop.example.org"]
+    told = (await house.api.get("/v1/deliveries"))["items"]
+    assert len({one["url"] for one in told}) == 12
+
+
 async def test_recipients_of_two_mailboxes_are_two_mails(house: House) -> None:
     first = house.address()
     await house.open(name="Other")
@@ -298,35 +204,16 @@ async def test_recipients_of_two_mailboxes_are_two_mails(house: House) -> None:
     assert not house.texts()
 
 
-async def test_the_listener_offers_starttls_where_it_has_a_certificate(
-    sqlite_url: str, clock: FakeClock, ids: IdSource, tmp_path: Path
-) -> None:
-    authority = Authority(tmp_path)
-    authority.server("127.0.0.1")
-    pem = tmp_path / "127.0.0.1-False-False.pem"
-    database = Database.open(sqlite_url, clock=clock, ids=ids, reader_threads=1, writer_window_ms=0.2)
-    api = Api(database, clock, ids, tmp_path, **MAIL, smtp_certificate=pem, smtp_key=pem)
-    listener = Listener(api.services)
-    task = asyncio.create_task(listener.run())
-    await listener.is_listening.wait()
-    client = aiosmtplib.SMTP(
-        hostname="127.0.0.1", port=listener.port, start_tls=True, cert_bundle=str(authority.path), timeout=60
-    )
-    async with client:
-        assert client.get_transport_info("sslcontext") is not None
-        assert not client.supports_extension("auth")
-    taken = dataclasses.replace(api.services.config, smtp_listen=f"127.0.0.1:{listener.port}")
-    with pytest.raises(ConfigurationError, match=f"HUB_SMTP_LISTEN is 127.0.0.1:{listener.port}: "):
-        await Listener(dataclasses.replace(api.services, config=taken)).run()
-    wrong = dataclasses.replace(taken, smtp_key=tmp_path / "nowhere.pem")
+async def test_a_listener_that_cannot_listen_says_why(tls_house: House) -> None:
+    services = tls_house.api.services
+    taken = dataclasses.replace(services.config, smtp_listen=f"127.0.0.1:{tls_house.listener.port}")
+    with pytest.raises(ConfigurationError, match=f"HUB_SMTP_LISTEN is {taken.smtp_listen}: "):
+        await Listener(dataclasses.replace(services, config=taken)).run()
+    wrong = dataclasses.replace(taken, smtp_key=services.config.data_dir / "nowhere.pem")
     with pytest.raises(
         ConfigurationError, match=r"The certificate for mails .*nowhere\.pem\) cannot be used: No such file"
     ):
-        await Listener(dataclasses.replace(api.services, config=wrong)).run()
-    task.cancel()
-    await asyncio.wait([task])
-    api.world.conn.close()
-    database.close()
+        await Listener(dataclasses.replace(services, config=wrong)).run()
 
 
 def test_a_listener_without_its_extra_or_domain_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

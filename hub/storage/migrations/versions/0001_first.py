@@ -1228,6 +1228,7 @@ def _mailbox() -> None:
         sa.Column("allowed_senders", TEXT, nullable=False),
         sa.Column("line_id", TEXT, nullable=True),
         sa.Column("has_subject", sa.Boolean(), nullable=False),
+        sa.Column("needs_key", sa.Boolean(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
