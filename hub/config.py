@@ -54,7 +54,7 @@ class Config:
     port: int = setting("Port to listen on; 0 takes a free one.", 8080, group="Network")
     public_url: str = setting(
         "The address phones and browsers reach the hub by, e.g. `https://sms.example.org`. It stands in every QR code. "
-        "Empty: made from host and port.",
+        "Empty: made from host and port; of a hub that listens on all addresses, from this machine's own one on the network.",
         "",
         group="Network",
     )

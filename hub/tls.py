@@ -11,7 +11,7 @@ import ipaddress
 import os
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,10 +29,14 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from hub.certificates import load_pair
-from hub.config import ConfigurationError
+from hub.config import Config, ConfigurationError
 
 VALID_DAYS = 397
 """Longest life browsers accept for a certificate they are asked to trust."""
+
+
+EVERYWHERE = ("0.0.0.0", "::")
+OTHER_KEY = "Put a copy of it there, or move it away: then a new one is made, and phones have to be enrolled anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,12 @@ def spki_pin(key: ec.EllipticCurvePrivateKey) -> str:
 
 def _load_or_make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     if path.exists():
-        key = load_pem_private_key(path.read_bytes(), None)
+        try:
+            key = load_pem_private_key(path.read_bytes(), None)
+        except (ValueError, TypeError, OSError) as error:
+            raise ConfigurationError(f"{path} is not the key that a hub made: {error}. {OTHER_KEY}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ConfigurationError(f"{path} holds a key of another kind: move it away and start again.")
+            raise ConfigurationError(f"{path} holds a key of another kind. {OTHER_KEY}")
         return key
     made = ec.generate_private_key(ec.SECP256R1())
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -116,6 +123,15 @@ def _names(public_url: str) -> list[x509.GeneralName]:
         except ValueError:
             names.append(x509.DNSName(text))
     return names
+
+
+def with_address(config: Config) -> Config:
+    """The settings, with an address of this machine in QR codes and links where the hub listens on all and nobody named one."""
+    if config.public_url or config.host not in EVERYWHERE or not (found := lan_addresses()):
+        return config
+    host = f"[{found[0]}]" if ":" in found[0] else found[0]
+    scheme = "http" if config.tls == "off" else "https"
+    return replace(config, public_url=f"{scheme}://{host}:{config.port}")
 
 
 def lan_addresses() -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -32,10 +33,13 @@ async def ask_here(config: Config, name: str, arguments: Mapping[str, Any]) -> M
     from hub.clock import SystemClock
     from hub.operations.commands import COMMANDS
     from hub.storage.migrate import revision_of
+    from hub.tls import self_signed, with_address
 
     if revision_of(config.storage_url) is None:
         raise ConfigurationError(no_hub_at(config))
-    services = open_services(config, SystemClock())
+    config = with_address(config)
+    pin = self_signed(config.data_dir, config.base_url, datetime.now(UTC)).pin if config.tls == "auto" else None
+    services = open_services(config, SystemClock(), tls_pin=pin)
     try:
         return await run_command(services, COMMANDS, name, arguments)
     finally:

@@ -17,7 +17,7 @@ from hub.log import configure_logs
 from hub.operations.first_start import FirstStart, make_first
 from hub.operations.people import setup_link
 from hub.server import listening_socket, make_server
-from hub.tls import TlsFiles, given, self_signed
+from hub.tls import TlsFiles, given, self_signed, with_address
 
 COLLECT_EVERY = 20_000
 """New objects that can be in cycles between two looks of the collector; Python's own default is 700."""
@@ -36,7 +36,7 @@ async def _serve(config: Config, is_lost_key_accepted: bool) -> None:
         listener = listening_socket(config.host, config.port)
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {config.host}:{config.port}: {error.strerror}.") from None
-    config = replace(config, port=listener.getsockname()[1])
+    config = with_address(replace(config, port=listener.getsockname()[1]))
     files: TlsFiles | None = None
     if config.tls == "auto":
         files = self_signed(config.data_dir, config.base_url, datetime.now(UTC))

@@ -24,7 +24,7 @@ from hub.storage.check_up import Looked, look_at
 from hub.storage.facts import find_fact
 from hub.storage.high_water import highest_id_ms
 from hub.storage.users import is_anybody_there
-from hub.tls import given
+from hub.tls import given, with_address
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -156,18 +156,19 @@ def _certificate(config: Config) -> Iterator[Finding]:
 
 
 def _address(config: Config) -> Iterator[Finding]:
-    url = urlsplit(config.base_url)
+    base_url = with_address(config).base_url
+    url = urlsplit(base_url)
     if url.hostname in LOOPBACK:
-        text = f"QR codes name {config.base_url}: only emulated phones on this machine reach that."
+        text = f"QR codes name {base_url}: only emulated phones on this machine reach that."
         fix = "Set HUB_PUBLIC_URL to the address that phones reach (docs/quickstart.md, step 4)."
         yield Finding("warning", "Address", text, fix)
     elif url.scheme != "https":
-        text = f"{config.base_url} is not encrypted: keys and texts can be read on the way."
+        text = f"{base_url} is not encrypted: keys and texts can be read on the way."
         yield Finding(
             "warning", "Address", text, "Use --tls auto, or a proxy that ends TLS (docs/quickstart.md, step 4)."
         )
     else:
-        yield Finding("ok", "Address", f"Phones and programs come to {config.base_url}.")
+        yield Finding("ok", "Address", f"Phones and programs come to {base_url}.")
 
 
 def _size(count: int) -> str:

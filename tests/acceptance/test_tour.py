@@ -41,7 +41,7 @@ async def test_readme_commands_work_with_curl_alone(tmp_path: Path) -> None:
         phone = start_phone(hub.command("enrol", "--name", "Workshop", "--json")["text"], tmp_path)
         await eventually("the phone is online", lambda: is_online(hub))
         receiver = await Customer().started()
-        lines = [line.replace("https://example.org/hook", receiver.url) for line in readme_calls()]
+        lines = [line.replace("http://127.0.0.1:8099/hook", receiver.url) for line in readme_calls()]
         answers = [
             await asyncio.to_thread(shell, hub, line) for line in lines if "msg_…" not in line and "dlv_…" not in line
         ]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import ConfigurationError
-from hub.tls import TlsFiles, given, self_signed
+from hub import tls
+from hub.config import Config, ConfigurationError
+from hub.tls import TlsFiles, given, self_signed, with_address
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -51,3 +52,21 @@ def test_files_that_are_no_certificate_and_key_are_refused_before_the_hub_listen
     subprocess.run(encrypt, check=True, capture_output=True)
     with pytest.raises(ConfigurationError, match="without a password"):
         given(good.certificate, locked)
+
+
+def test_a_key_that_is_none_is_a_sentence_and_stays(tmp_path: Path) -> None:
+    file = tmp_path / "tls-key.pem"
+    file.write_text("junk")
+    with pytest.raises(ConfigurationError, match=r"tls-key\.pem is not the key that a hub made: .*move it away"):
+        self_signed(tmp_path, "", NOW)
+    assert file.read_text() == "junk"
+
+
+def test_a_hub_that_listens_everywhere_names_an_address_that_phones_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "lan_addresses", lambda: ["192.168.1.20", "2001:db8::20"])
+    assert with_address(Config(host="0.0.0.0", tls="auto", port=8443)).base_url == "https://192.168.1.20:8443"
+    named = Config(host="0.0.0.0", public_url="https://sms.example.org")
+    assert with_address(named) == named
+    assert with_address(Config()) == Config()
+    monkeypatch.setattr(tls, "lan_addresses", lambda: ["2001:db8::20"])
+    assert with_address(Config(host="::")).base_url == "http://[2001:db8::20]:8080"
