@@ -1,5 +1,7 @@
 """`make screenshots`: every page of the dashboard, and what is opened there, at 1280 and 375 pixels, light and dark.
 
+The pages of the shop also at 768 and 1024.
+
 Before the shop moves in, the pages of an empty account; then every page of a living shop (`shop.py`); then dialogs and other states
 (`states.py`).
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,13 +23,15 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
 import hatch_build
-from tests.acceptance.dashboard.house import NARROW, WIDE, House, Theme
+from tests.acceptance.dashboard.house import NARROW, WIDE, House, Size, Theme
 from tests.acceptance.dashboard.shop import OPEN_ROUTES, furnish, routes
 from tests.acceptance.dashboard.states import EMPTY_ROUTES, OPEN_STATES, Reach, furnish_more, states
 from tests.acceptance.processes import HubProcess
 
 CHROMIUM = "/usr/bin/chromium"
 THEMES: tuple[Theme, ...] = ("light", "dark")
+BETWEEN: tuple[Size, ...] = ((768, 1024), (1024, 768))
+"""A tablet, upright and lying: where the frame changes, the pages of the shop are looked at too."""
 
 
 async def take(folder: Path, names: Collection[str]) -> list[str]:
@@ -61,11 +65,19 @@ class Camera:
         """Whether a picture is asked for."""
         return not self.names or name in self.names
 
-    async def take(self, name: str, path: str, reach: Reach | None = None, *, is_open: bool = False) -> None:
-        """One page in its four pictures; `is_open`: without a session."""
+    async def take(
+        self,
+        name: str,
+        path: str,
+        reach: Reach | None = None,
+        *,
+        sizes: Sequence[Size] = (WIDE, NARROW),
+        is_open: bool = False,
+    ) -> None:
+        """One page in its pictures; `is_open`: without a session."""
         if not self.wants(name):
             return
-        for size in (WIDE, NARROW):
+        for size in sizes:
             opened = self.house.page if is_open else self.house.signed_in
             page = await opened(path, size=size, has_worker=False)
             try:
@@ -90,7 +102,7 @@ async def _take_all(camera: Camera) -> None:
         await camera.take(name, path, is_open=True)
     await furnish(house)
     for name, path in (await routes(house)).items():
-        await camera.take(name, path)
+        await camera.take(name, path, sizes=(WIDE, NARROW, *BETWEEN))
     await furnish_more(house)
     for name, state in (await states(house)).items():
         await camera.take(name, state.path, state.reach)

@@ -20,7 +20,7 @@ CUSTOMERS = {
 MAYA = (
     ("in", "Hi, is my Trek ready? I need it for Saturday."),
     ("out", "Hello Maya! The wheel is trued, we wait for one brake cable. It comes tomorrow before noon."),
-    ("in", "Brilliant, thank you! 🚲"),
+    ("in", "Brilliant, thank you! See you on Saturday."),
     ("out", "Your Trek is ready. We are open until six today, and from nine tomorrow."),
 )
 ANSWERS = (

@@ -14,7 +14,8 @@ from playwright.async_api import FilePayload, Page, Route, expect
 
 from android_emulator.inbound import Attachment
 from tests.acceptance.dashboard.house import House
-from tests.acceptance.dashboard.shop import CUSTOMERS
+from tests.acceptance.dashboard.shop import CUSTOMERS, FRONT, REFUSED
+from tests.acceptance.dashboard.test_phones_page import code_on, handset
 from tests.acceptance.world import SHOP
 
 Reach = Callable[[House, Page], Awaitable[None]]
@@ -284,6 +285,106 @@ async def second_factor(_: House, page: Page) -> None:
     await expect(page.get_by_role("img", name="QR code with the key")).to_be_visible()
 
 
+async def contact(_: House, page: Page) -> None:
+    card = page.get_by_role("complementary", name="Contact").or_(page.get_by_role("dialog"))
+    if not await card.is_visible():
+        await page.keyboard.press("i")
+    await expect(card.get_by_text("Texts by SIM")).to_be_visible()
+
+
+async def bypassed(house: House, page: Page) -> None:
+    """The front desk's number has a rule; its forwarding is not in it."""
+    (line,) = [one for one in (await house.hub.api.get("/v1/lines")).json()["items"] if one["number"] == FRONT]
+    way = {"way": "webhook", "url": "http://127.0.0.1:9/front", "time_zone": "Europe/London"}
+    assert (await house.hub.api.put(f"/v1/lines/{line['id']}/forwarding", json=way)).status_code == 200
+    await page.reload()
+    await expect(page.get_by_text("Nothing comes here.")).to_be_visible()
+
+
+async def held_batch(house: House, page: Page) -> None:
+    """A batch under way, held after its first texts."""
+    for line in (await house.hub.api.get("/v1/lines")).json()["items"]:
+        await house.hub.api.patch(f"/v1/lines/{line['id']}", json={"per_minute": 1})
+    await checked(house, page)
+    await page.get_by_role("button", name="Send ").click()
+    again = page.get_by_role("button", name="Send all of it again")
+    await expect(again.or_(page.get_by_role("button", name="Pause"))).to_be_visible()
+    if await again.is_visible():
+        await again.click()
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("button", name="Go on")).to_be_visible()
+
+
+async def toasted(_: House, page: Page) -> None:
+    await page.keyboard.press("m")
+    await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+
+
+async def scanned(house: House, page: Page) -> None:
+    """A phone has read the code, and its owner has given the app half of what it needs."""
+    world = await house.world()
+    phone = handset(f"+4477009004{len(world.phones):02}")
+    world.phones.append(phone)
+    await phone.switch_on()
+    await phone.enrol(await code_on(page))
+    await expect(page.get_by_text("2 of 4 given.")).to_be_visible()
+
+
+async def ready(house: House, page: Page) -> None:
+    await scanned(house, page)
+    phone = (await house.world()).phones[-1]
+    phone.set_permission("receive_sms", is_granted=True)
+    phone.set_permission("battery_exemption", is_granted=True)
+    await expect(page.get_by_role("button", name="Send test text")).to_be_visible()
+
+
+async def listed(_: House, page: Page) -> None:
+    rows = "name;mobile;ticket\n" + "\n".join(f"Ann {n};07700 9005{n:02};{4400 + n}" for n in range(30))
+    rows += f"\nMaya;{next(iter(CUSTOMERS))};4471\nMaya O;0044 7700 900142;4472\nTim;12ab;4473\nGus;{STOPPED};4474\n"
+    await page.locator("input[type=file]").set_input_files([_file("autumn.csv", "text/csv", rows.encode())])
+    await expect(page.get_by_label("Column with the numbers")).to_be_visible()
+
+
+async def worded(house: House, page: Page) -> None:
+    await listed(house, page)
+    await page.get_by_role("button", name="Next").click()
+    await page.get_by_label("Text", exact=True).fill("Hello {name}, your bicycle ({ticket}) is ready.")
+
+
+async def checked(house: House, page: Page) -> None:
+    await worded(house, page)
+    await page.get_by_role("button", name="Next").click()
+    await expect(page.get_by_text("Ends about")).to_be_visible()
+
+
+async def chosen_event(_: House, page: Page) -> None:
+    await page.get_by_role("button").filter(has_text="sms:failed").first.click()
+    await expect(page.get_by_role("region", name="Event")).to_be_visible()
+
+
+async def chosen_delivery(_: House, page: Page) -> None:
+    await page.get_by_role("button").filter(has_text="sms:received").first.click()
+    await expect(page.get_by_role("region", name="Request")).to_be_visible()
+
+
+async def replay(_: House, page: Page) -> None:
+    button = page.get_by_role("button", name="Replay…")
+    if not await button.is_visible():
+        await page.get_by_role("button", name="More", exact=True).click()
+        button = page.get_by_role("menuitem", name="Replay…")
+    await button.click()
+    await expect(page.get_by_role("dialog", name="Replay events")).to_be_visible()
+
+
+async def ended(house: House, page: Page) -> None:
+    """The customer's server said 410: the webhook is switched off, and what comes is held."""
+    world = await house.world()
+    world.customer.status = 410
+    await world.customer_texts(TOM, "Are you still open?")
+    await page.get_by_role("button", name="Go on").first.click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+
+
 async def updated(_: House, page: Page) -> None:
     async def another(route: Route) -> None:
         built = await route.fetch()
@@ -323,6 +424,7 @@ async def states(house: House) -> dict[str, State]:
     maya, priya, tom, stopped = [await thread(one) for one in (next(iter(CUSTOMERS)), PRIYA, TOM, STOPPED)]
     front, back = f"/phones/{devices['Front desk']}", f"/phones/{devices['Back office']}"
     shop = f"/phones/{devices['Workshop']}"
+    refused = (await house.hub.api.get("/v1/messages", params={"peer": REFUSED})).json()["items"][0]["id"]
     return {
         "composer-typing": State(maya, written("Your Trek is ready, come by.", "1 segment")),
         "composer-ucs2": State(maya, written(CURLY, "another alphabet")),
@@ -368,5 +470,21 @@ async def states(house: House) -> dict[str, State]:
         "updated": State(maya, updated),
         "missing": State("/nowhere", nothing),
         "missing-thread": State("/conversations/con_00000000000000000000000000", not_there),
+        "toast": State(tom, toasted),
+        "contact": State(maya, contact),
+        "forward-bypassed": State(front, bypassed),
+        "webhook-replay": State(hook, replay),
+        "webhook-delivery": State(hook, chosen_delivery),
+        "webhook-failing": State(f"/developers/webhooks/{hooks[1]['id']}", chosen_delivery),
+        "webhook-resume": State(hook, ended),
+        "stream-event": State("/developers/stream", chosen_event),
+        "reference-operation": State("/developers/reference?op=send_message", nothing),
+        "message-failed": State(f"/messages/{refused}", nothing),
+        "bulk-list": State("/messages/bulk", listed),
+        "bulk-text": State("/messages/bulk", worded),
+        "bulk-check": State("/messages/bulk", checked),
+        "batch-paused": State("/messages/bulk", held_batch),
+        "pair-found": State("/phones/pair", scanned),
+        "pair-ready": State("/phones/pair", ready),
         "away": State(maya, away),
     }

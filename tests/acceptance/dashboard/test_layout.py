@@ -73,6 +73,11 @@ async def test_pictures_and_forwardings_that_come_late_move_nothing(house: House
         late.come()
         await expect(page.get_by_role("img", name="dot.png")).to_have_js_property("naturalWidth", 1)
         assert await box(bubble(page, "Look!")) == before
+    await page.keyboard.press("m")
+    toast = await page.get_by_role("group").filter(has_text="Thread muted").bounding_box()
+    assert toast is not None
+    below = (await box(page.get_by_placeholder("Text to")))[1]
+    assert toast["y"] + toast["height"] < below, "one can write on while it says what was done"
     async with Late(page, "**/v1/forwardings") as late:
         await page.goto(f"{house.hub.url}/ui/phones/{line['device_id']}")
         stays = page.get_by_role("heading", name="Connections")

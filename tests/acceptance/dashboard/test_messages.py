@@ -100,7 +100,7 @@ async def test_a_list_with_bad_rows_is_explained_row_by_row_and_sent_once(house:
     left_out = page.get_by_role("listitem")
     await expect(left_out.filter(has_text="Row 3 left out: '12ab' is not a phone number")).to_be_visible()
     await expect(left_out.filter(has_text="Row 5 left out: same number as row 2.")).to_be_visible()
-    await expect(left_out.filter(has_text="Row 6 left out")).to_be_visible()
+    await expect(left_out.filter(has_text="Row 6 left out: this number asked to hear no more.")).to_be_visible()
     await expect(page.get_by_text("Ends about")).to_be_visible()
     await page.get_by_role("button", name="Send 2 texts").click()
     await expect(page.get_by_role("heading", name="autumn")).to_be_visible()

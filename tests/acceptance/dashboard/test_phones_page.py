@@ -13,6 +13,7 @@ from android_emulator.sim import SimCard
 from android_emulator.smsgate import AppPhone
 from android_emulator.uplink import Timing
 from tests.acceptance.dashboard.house import NARROW, WIDE, House, Size
+from tests.acceptance.dashboard.test_every_page import TOO_WIDE
 from tests.acceptance.processes import eventually
 from tests.qr_decoders import same_by_all
 
@@ -241,6 +242,7 @@ async def test_an_app_of_sms_gate_comes_in_by_the_address_on_the_page(house: Hou
         await phone.switch_on()
         await expect(page.get_by_role("heading", name="Address typed")).to_be_visible()
         await expect(page.get_by_role("heading", name="Ready").first).to_be_visible()
+        assert await page.evaluate(TOO_WIDE) == []
         await page.get_by_role("button", name="Go to the phone").click()
         await expect(page.get_by_role("heading", name="What this app cannot do")).to_be_visible()
         await house.axe(page)

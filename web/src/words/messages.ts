@@ -158,7 +158,8 @@ export const BULK = {
   leftOutMore: "They are sent nothing. The rest goes.",
   noneLeftOut: "No row is left out.",
   row: (n: number, why: string) => `Row ${n.toLocaleString("en")} left out: ${why}`,
-  same: (n: number) => `same number as row ${n.toLocaleString("en")}.`,
+  why: ({ code, message, same_as: same }: { code: string; message: string; same_as?: number | null }) =>
+    same ? `same number as row ${same.toLocaleString("en")}.` : code === "opted_out" ? "this number asked to hear no more. It can come back by sending START." : message,
   saveLeftOut: "Save these rows",
   allReasons: "All",
   reasons: {
