@@ -242,6 +242,10 @@ async def test_an_app_of_sms_gate_comes_in_by_the_address_on_the_page(house: Hou
         await phone.switch_on()
         await expect(page.get_by_role("heading", name="Address typed")).to_be_visible()
         await expect(page.get_by_role("heading", name="Ready").first).to_be_visible()
+        name = "The second phone of the workshop at the canal"
+        await page.get_by_label("Name on this hub").fill(name)
+        await page.get_by_label("Name on this hub").press("Enter")
+        await expect(page.get_by_role("heading", name=name)).to_be_visible()
         assert await page.evaluate(TOO_WIDE) == []
         await page.get_by_role("button", name="Go to the phone").click()
         await expect(page.get_by_role("heading", name="What this app cannot do")).to_be_visible()
