@@ -132,6 +132,10 @@ class CreditBook:
         self._price = {account_id: row.price_micros for account_id, row in rows.items() if row.price_micros}
         self._left = {account_id: row.balance_micros for account_id, row in rows.items()}
 
+    def has_price(self, account_id: str) -> bool:
+        """Whether this account pays for its texts."""
+        return account_id in self._price
+
     def refusal(self, account_id: str, texts: int) -> HubError | None:
         """Why this many texts more cannot be paid; None when they can: the balance then counts as spent."""
         price = self._price.get(account_id)

@@ -41,6 +41,7 @@ def _to_the_second(second: int) -> str:
         raise ValueError(f"{second} seconds since 1970 lie outside the years 1 to 9999") from None
 
 
+@lru_cache(maxsize=256)
 def rfc3339(ms: UtcMs) -> str:
     """`2026-01-31T09:00:00.123Z`: UTC, exactly three fraction digits. ValueError outside the years 1 to 9999."""
     second, millis = divmod(ms, 1000)

@@ -125,20 +125,17 @@ class IdSource:
     def next(self, now: UtcMs) -> str:
         """One id, above every id handed out before."""
         with self._lock:
-            random = self._random()
-            value = (_bounded(now) << _RANDOM_BITS) | random
-            if value >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
-                value = self._after_last(random)
-            self._last = value
+            random = (self._pool or self._draw()).pop()
+            is_later = self._last >> _RANDOM_BITS < now <= MAX_MS
+            self._last = value = now << _RANDOM_BITS | random if is_later else self._after_last(random)
         return _encode(value)
 
-    def _random(self) -> int:
-        """72 random bits; asked of the system for many ids at once, because the call costs more than the rest of an id."""
-        if not self._pool:
-            drawn = self._randbytes(RANDOM_BYTES * IDS_PER_DRAW)
-            starts = range(len(drawn) - RANDOM_BYTES, -1, -RANDOM_BYTES)
-            self._pool = [int.from_bytes(drawn[start : start + RANDOM_BYTES], "big") for start in starts]
-        return self._pool.pop()
+    def _draw(self) -> list[int]:
+        """72 random bits for many ids at once: asking the system costs more than the rest of an id."""
+        drawn = self._randbytes(RANDOM_BYTES * IDS_PER_DRAW)
+        starts = range(len(drawn) - RANDOM_BYTES, -1, -RANDOM_BYTES)
+        self._pool = [int.from_bytes(drawn[start : start + RANDOM_BYTES], "big") for start in starts]
+        return self._pool
 
     def _after_last(self, random: int) -> int:
         """Above the last id although the clock says no later: a random step on, spilling into the next millisecond if need be."""

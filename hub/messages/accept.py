@@ -6,7 +6,7 @@ itself has no timeline row: the message's own row tells it, and the reader of a 
 """
 
 import copy
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -131,7 +131,7 @@ def _plan(
 
 def _affordable(book: LineBook, credits_: CreditBook, planned: _Plan | Refused) -> _Plan | Refused:
     """The plan, if the account can pay for it."""
-    if isinstance(planned, Refused):
+    if isinstance(planned, Refused) or not credits_.has_price(planned.command.request.account_id):
         return planned
     refusal = credits_.refusal(planned.command.request.account_id, len(_charged(book, planned)))
     return planned if refusal is None else Refused(refusal)
@@ -143,8 +143,10 @@ def _charged(book: LineBook, plan: _Plan) -> list[tuple[str, str]]:
     return [(row.account_id, row.id) for row, line in lines if line is None or not line.is_sandbox]
 
 
-def _must_refuse(command: PreparedSend, wishes: Sequence[Wish], out: Container[tuple[str, str]]) -> bool:
+def _must_refuse(command: PreparedSend, wishes: Sequence[Wish], out: Collection[tuple[str, str]]) -> bool:
     """Whether nobody is left to text, or one that must not be texted refuses the whole request."""
+    if not out:
+        return False
     is_out = [(wish.account_id, wish.peer) in out for wish in wishes]
     return all(is_out) or (command.request.all_or_nothing and any(is_out))
 
@@ -155,7 +157,7 @@ def _plan_one(
     attached: Outgoing,
     command: PreparedSend,
     wishes: Sequence[Wish],
-    out: Container[tuple[str, str]],
+    out: Collection[tuple[str, str]],
 ) -> _Plan | Refused:
     request = command.request
     if attached.is_gone(request):
@@ -170,7 +172,7 @@ def _plan_one(
         if not isinstance(routed, Choice) and routed.is_permanent:
             code = Code.NO_MMS_LINE if routed.reason == "no_mms_line" else Code.UNKNOWN_SENDER
             return Refused(HubError(code, routed.sentence))
-        row = copy.copy(template)
+        row = template if len(wishes) == 1 else copy.copy(template)
         row.id, row.peer = recipient.message_id, wish.peer
         _place(row, routed, request.sender)
         if row.line_id is not None and row.state == "queued":
@@ -289,7 +291,8 @@ def _store(
     offered, jobs = OffersAtOnce(tx, book).offer(rows)
     insert_accepted(tx.conn, rows)
     attached.store(tx, rows)
-    credits_.charge(text for plan in kept.values() for text in _charged(book, plan))
+    paying = [plan for plan in kept.values() if credits_.has_price(plan.command.request.account_id)]
+    credits_.charge(text for plan in paying for text in _charged(book, plan))
     touch_conversations(tx, merged([touch for row in rows if (touch := _touch(row)) is not None]))
     insert_hops(tx.conn, [*(hop for plan in kept.values() for hop in plan.hops), *offered])
     shared: list[Effect] = [*publish(tx, announced), *jobs, *_wake(rows)]

@@ -18,6 +18,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, text
@@ -131,7 +132,7 @@ class BatchRunner:
             _quietly(connection.close)
 
     def _run_until_known(self, batch: Sequence[Waiting]) -> Sequence[Done[Any] | Refused]:
-        attempts = _Attempts(self._new_id(), batch[0].since + self._patience_seconds)
+        attempts = _Attempts(self._ids.next(self._clock.now()), batch[0].since + self._patience_seconds)
         for pause in _pauses():
             try:
                 return self._attempt(batch, attempts)
@@ -182,16 +183,13 @@ class BatchRunner:
             transaction.rollback()
             return attempts.outcomes
         attempts.in_doubt = False
-        outcomes = _apply(Tx(connection, now, self._dialect, self._new_id, self.at_hand), batch)
+        outcomes = _apply(Tx(connection, now, self._dialect, partial(self._ids.next, now), self.at_hand), batch)
         require_open_transaction(connection)
         failpoint("batch.before_commit")
         attempts.outcomes, attempts.is_committing = outcomes, True
         transaction.commit()
         failpoint("batch.after_commit")
         return outcomes
-
-    def _new_id(self) -> str:
-        return self._ids.next(self._clock.now())
 
     def _connected(self) -> Connection:
         if self._connection is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -123,7 +124,8 @@ class Database:
 
     def transaction(self, connection: Connection) -> Tx:
         """What a use case is given, around an open transaction of the caller's."""
-        return Tx(connection, self._clock.now(), self.dialect, lambda: self._ids.next(self._clock.now()))
+        now = self._clock.now()
+        return Tx(connection, now, self.dialect, partial(self._ids.next, now))
 
     @property
     def write_engine(self) -> Engine:

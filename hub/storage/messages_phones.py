@@ -9,6 +9,7 @@ from hub.storage.arrays import one_of, texts
 from hub.storage.direct import fetch
 from hub.storage.messages import COLUMNS, MESSAGE, MessageRow
 from hub.storage.messages_lines import DEVICE
+from hub.storage.schema.messages import ON_DEVICE
 
 
 class PhoneRow(msgspec.Struct, frozen=True):
@@ -32,7 +33,7 @@ _ON_PHONES = (
     select(*COLUMNS)
     .where(
         one_of(MESSAGE.c.device_id, texts("device_ids")),
-        text("state in ('queued', 'retried', 'dispatched', 'uncertain') and device_id is not null"),
+        text(f"device_id is not null and {ON_DEVICE}"),
     )
     .order_by(MESSAGE.c.id)
     .with_for_update()

@@ -14,12 +14,11 @@ from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.direct import fetch
 from hub.storage.messages import COLUMNS, MESSAGE, MessageRow
-from hub.storage.schema.messages import Batch
+from hub.storage.schema.messages import EXPIRING, ON_DEVICE, PENDING, Batch
 from hub.storage.transaction import DialectName, Tx
 from hub.storage.types import table_of
 
 BATCH = table_of(Batch)
-WAITING = "state in ('queued', 'retried')"
 _NAMES = ", ".join(f"m.{column.name}" for column in COLUMNS)
 _TYPED = {name: MESSAGE.c[name] for name in MessageRow.__struct_fields__}
 
@@ -37,14 +36,14 @@ class Due(NamedTuple):
 # however many wait behind them. Rows of another writer are skipped, not waited for.
 _CLAIM_SQLITE = text(
     f"""select {_NAMES} from json_each(:line_ids) w join message m on m.id in (
-  select c.id from message c where c.line_id = w.value and c.{WAITING} and c.offered_at is null and c.due_at <= :now
+  select c.id from message c where c.line_id = w.value and c.{PENDING} and c.offered_at is null and c.due_at <= :now
   order by c.priority desc, c.due_at, c.id limit :most)
 order by m.line_id, m.priority desc, m.due_at, m.id"""
 ).columns(*COLUMNS)
 _CLAIM_POSTGRESQL = text(
     f"""select {_NAMES} from unnest(cast(:line_ids as text[])) w(line_id)
 cross join lateral (
-  select * from message c where c.line_id = w.line_id and c.{WAITING} and c.offered_at is null and c.due_at <= :now
+  select * from message c where c.line_id = w.line_id and c.{PENDING} and c.offered_at is null and c.due_at <= :now
   order by c.priority desc, c.due_at, c.id limit :most for update skip locked) m
 order by m.line_id, m.priority desc, m.due_at, m.id"""
 ).columns(*COLUMNS)
@@ -78,23 +77,23 @@ def paused_batches(conn: Connection, ids: Collection[str]) -> set[str]:
 # A loose index scan: one probe of `message_waiting` per line that has messages, however many it has.
 _WAITING_LINES = text(
     f"""with recursive w(line_id) as (
-  select min(line_id) from message where {WAITING}
+  select min(line_id) from message where {PENDING}
   union all
-  select (select min(line_id) from message where {WAITING} and line_id > w.line_id) from w where w.line_id is not null)
+  select (select min(line_id) from message where {PENDING} and line_id > w.line_id) from w where w.line_id is not null)
 select line_id from w where line_id is not null"""
 )
 _UNPLACED = text(
-    f"""select account_id, id from message where {WAITING} and line_id is null
+    f"""select account_id, id from message where {PENDING} and line_id is null
 and exists (select 1 from line where line.account_id = message.account_id and line.removed_at is null)
 order by priority desc, due_at, id limit :most"""
 )
 _DEPTH_SQLITE = text(
     f"""select l.value, (select coalesce(sum(segments), 0) from (
-  select c.segments from message c where c.line_id = l.value and c.{WAITING} limit :most)) from json_each(:line_ids) l"""
+  select c.segments from message c where c.line_id = l.value and c.{PENDING} limit :most)) from json_each(:line_ids) l"""
 )
 _DEPTH_POSTGRESQL = text(
     f"""select l.id, (select coalesce(sum(segments), 0) from (
-  select c.segments from message c where c.line_id = l.id and c.{WAITING} limit :most) q)
+  select c.segments from message c where c.line_id = l.id and c.{PENDING} limit :most) q)
 from unnest(cast(:line_ids as text[])) l(id)"""
 )
 _DEPTH: Mapping[DialectName, TextClause] = {"sqlite": _DEPTH_SQLITE, "postgresql": _DEPTH_POSTGRESQL}
@@ -102,7 +101,7 @@ DEPTH_LIMIT = 100
 """Messages counted per line when queues are compared; beyond it all queues are long."""
 
 _WITH_WAITING = f"""exists (
-  select 1 from message c where c.line_id = {{0}} and c.{WAITING} and c.offered_at is null and c.due_at <= :now)"""
+  select 1 from message c where c.line_id = {{0}} and c.{PENDING} and c.offered_at is null and c.due_at <= :now)"""
 _LINES_WITH_WAITING: Mapping[DialectName, TextClause] = {
     "sqlite": text(f"select l.value from json_each(:line_ids) l where {_WITH_WAITING.format('l.value')}"),
     "postgresql": text(
@@ -114,7 +113,7 @@ _STRANDED = (
     select(MESSAGE.c.account_id, MESSAGE.c.id)
     .where(
         MESSAGE.c.line_id == bindparam("line_id"),
-        text(WAITING),
+        text(PENDING),
         MESSAGE.c.offered_at.is_(None),
         or_(~MESSAGE.c.is_pinned, bindparam("with_pinned", type_=Boolean)),
         MESSAGE.c.due_at <= bindparam("now"),
@@ -124,7 +123,7 @@ _STRANDED = (
 )
 _OPEN_OFFERS = select(MESSAGE.c.device_id, MESSAGE.c.line_id, MESSAGE.c.segments).where(
     one_of(MESSAGE.c.device_id, texts("device_ids")),
-    text(WAITING),
+    text(PENDING),
     MESSAGE.c.offered_at.is_not(None),
     MESSAGE.c.device_id.is_not(None),
 )
@@ -134,7 +133,7 @@ _WAITING_FOR = (
     select(MESSAGE.c.account_id, MESSAGE.c.id)
     .where(
         one_of(MESSAGE.c.line_id, texts("line_ids")),
-        text(WAITING),
+        text(PENDING),
         MESSAGE.c.account_id == bindparam("account_id"),
         MESSAGE.c.offered_at.is_(None),
     )
@@ -144,7 +143,7 @@ _WAITING_FOR = (
 _HELD_BY = select(func.count()).where(
     MESSAGE.c.device_id == bindparam("device_id"),
     MESSAGE.c.account_id == bindparam("account_id"),
-    text("state in ('queued', 'retried', 'dispatched', 'uncertain')"),
+    text(ON_DEVICE),
 )
 
 
@@ -214,15 +213,14 @@ _UNANSWERED = (
     .order_by(MESSAGE.c.offered_at)
     .limit(bindparam("most"))
 )
-_EXPIRING = "state in ('scheduled', 'queued', 'retried', 'dispatched')"
 _OVER = _due(
-    text(_EXPIRING),
+    text(EXPIRING),
     text("state <> 'dispatched'"),
     MESSAGE.c.expires_at <= bindparam("until"),
     order=MESSAGE.c.expires_at,
 )
 _OVERDUE = _due(
-    text(_EXPIRING),
+    text(EXPIRING),
     text("state = 'dispatched'"),
     MESSAGE.c.expires_at <= bindparam("until"),
     order=MESSAGE.c.expires_at,
@@ -231,7 +229,7 @@ _LONG_UNCERTAIN = _due(
     text("state = 'uncertain'"), MESSAGE.c.uncertain_at <= bindparam("until"), order=MESSAGE.c.uncertain_at
 )
 _CANCEL_WAITS = _due(
-    text(_EXPIRING),
+    text(EXPIRING),
     text("state <> 'dispatched'"),
     MESSAGE.c.expires_at > bindparam("until"),
     MESSAGE.c.cancel_requested_at.is_not(None),

@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from hub.core.clock import UtcMs
 from hub.core.ids import first_id_at, time_of
 from hub.storage.arrays import one_of, texts
-from hub.storage.schema.messages import Message
+from hub.storage.schema.messages import ON_DEVICE, Message
 from hub.storage.types import table_of
 
 _MESSAGE = table_of(Message)
@@ -155,11 +155,12 @@ _WAITING = text(
     and m.offered_at is null) as oldest_id
 from line l where l.account_id = :account_id and l.device_id is not null"""
 )
+_HERE = ON_DEVICE.replace("state", "m.state")
 _HELD = """select d.id, (select count(*) from message m where m.device_id = d.id
-    and m.state in ('queued', 'retried', 'dispatched', 'uncertain') and m.device_id is not null{of_lines}) as held
+    and {on_device} and m.device_id is not null{of_lines}) as held
 from device d where d.account_id = :account_id and d.revoked_at is null"""
-_ON_PHONES = text(_HELD.format(of_lines=""))
-_ON_PHONES_OF_LINES = text(_HELD.format(of_lines=" and m.line_id in :line_ids")).bindparams(
+_ON_PHONES = text(_HELD.format(on_device=_HERE, of_lines=""))
+_ON_PHONES_OF_LINES = text(_HELD.format(on_device=_HERE, of_lines=" and m.line_id in :line_ids")).bindparams(
     bindparam("line_ids", expanding=True, type_=Text)
 )
 LAG_SAMPLE = 20_000

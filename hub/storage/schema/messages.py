@@ -6,6 +6,10 @@ from sqlmodel import Field, SQLModel
 from hub.storage.types import CleanText, Int64, RowNumber, UtcMillis
 
 PENDING = "state in ('queued', 'retried')"
+# A list of more than two words would be a table that SQLite makes anew for every row it writes, whichever index it looks at: 2 µs each.
+EXPIRING = "(state = 'scheduled' or state = 'queued' or state = 'retried' or state = 'dispatched')"
+ON_DEVICE = "(state = 'queued' or state = 'retried' or state = 'dispatched' or state = 'uncertain')"
+"""Predicates of partial indexes. A statement says them in these words, else SQLite does not see that the index holds what it asks for."""
 
 
 class Batch(SQLModel, table=True):
@@ -141,16 +145,14 @@ class Message(SQLModel, table=True):
         Index(
             "message_expiring",
             "expires_at",
-            sqlite_where=text("state in ('scheduled', 'queued', 'retried', 'dispatched')"),
-            postgresql_where=text("state in ('scheduled', 'queued', 'retried', 'dispatched')"),
+            sqlite_where=text(EXPIRING),
+            postgresql_where=text(EXPIRING),
         ),
         Index(
             "message_on_device",
             "device_id",
-            sqlite_where=text("state in ('queued', 'retried', 'dispatched', 'uncertain') and device_id is not null"),
-            postgresql_where=text(
-                "state in ('queued', 'retried', 'dispatched', 'uncertain') and device_id is not null"
-            ),
+            sqlite_where=text(f"device_id is not null and {ON_DEVICE}"),
+            postgresql_where=text(f"device_id is not null and {ON_DEVICE}"),
         ),
         Index(
             "message_uncertain",

@@ -549,8 +549,10 @@ def _message() -> None:
         "message",
         ["expires_at"],
         unique=False,
-        sqlite_where=sa.text("state in ('scheduled', 'queued', 'retried', 'dispatched')"),
-        postgresql_where=sa.text("state in ('scheduled', 'queued', 'retried', 'dispatched')"),
+        sqlite_where=sa.text("(state = 'scheduled' or state = 'queued' or state = 'retried' or state = 'dispatched')"),
+        postgresql_where=sa.text(
+            "(state = 'scheduled' or state = 'queued' or state = 'retried' or state = 'dispatched')"
+        ),
     )
     op.create_index(
         "message_offered",
@@ -565,8 +567,12 @@ def _message() -> None:
         "message",
         ["device_id"],
         unique=False,
-        sqlite_where=sa.text("state in ('queued', 'retried', 'dispatched', 'uncertain') and device_id is not null"),
-        postgresql_where=sa.text("state in ('queued', 'retried', 'dispatched', 'uncertain') and device_id is not null"),
+        sqlite_where=sa.text(
+            "device_id is not null and (state = 'queued' or state = 'retried' or state = 'dispatched' or state = 'uncertain')"
+        ),
+        postgresql_where=sa.text(
+            "device_id is not null and (state = 'queued' or state = 'retried' or state = 'dispatched' or state = 'uncertain')"
+        ),
     )
     op.create_index(
         "message_scheduled",
