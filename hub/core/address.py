@@ -81,12 +81,16 @@ _WHAT_TO_DO = {
     AddressFault.BAD_SENDER: "{0} cannot be a sender. Use a number, or 1 to 11 letters, digits and spaces with a letter in them.",
 }
 
+LOST_PLUS = " It begins with a space: in a form or a URL a + is written %2B (with curl: --data-urlencode)."
+"""What becomes of +49… where nobody has encoded it. It is not put back: a number without it may be meant inside a country."""
+
 
 class BadAddress(ValueError):
     """A text nobody can send to. Its message is a sentence for the caller; `fault` is for code."""
 
     def __init__(self, fault: AddressFault, text: str) -> None:
-        super().__init__(_WHAT_TO_DO[fault].format(_shown(text)))
+        lost_plus = LOST_PLUS if text[:1] == " " and text[1:2].isdigit() else ""
+        super().__init__(_WHAT_TO_DO[fault].format(_shown(text)) + lost_plus)
         self.fault = fault
 
 

@@ -33,6 +33,10 @@ _FIRST_OF_BLOCK = re.compile(rf"[ \t]*\*?({_one_of(_FROM)})[ \t]*:\*?.*@.*", re.
 _NEXT_OF_BLOCK = re.compile(rf"[ \t]*\*?({_one_of(_OTHERS)})[ \t]*:.*", re.IGNORECASE)
 _DATED_INTRODUCTION = re.compile(r"[^<]*\d.*@.*:[ \t]*")
 _INTRODUCTION = re.compile(r"[^<].*@.*:[ \t]*")
+_WRITTEN = re.compile(
+    r"[ \t]*(On|Am|Le|El|Il|Op|Em|Den)\b.*\d.*\b(wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev)\b.*:[ \t]*"
+)
+"""Thunderbird names nobody's address: "On 03/02/2026 10:00, Handset Hub wrote:"."""
 _TELEPHONE = re.compile(
     r"(Sent from my \S.{0,40}|Get Outlook for (iOS|Android).*|Von meinem \S.{0,30} gesendet|Envoyé de mon \S.{0,30}"
     r"|Enviado desde mi \S.{0,30}|Inviato da \S.{0,30}|Verstuurd vanaf mijn \S.{0,30}|Sent via \S.{0,40})\.?",
@@ -70,7 +74,7 @@ def _without_quote_at_end(lines: list[str]) -> list[str]:
         return kept
     while kept and (not kept[-1].strip() or kept[-1].lstrip().startswith(">")):
         kept.pop()
-    for introduction in (_DATED_INTRODUCTION, _INTRODUCTION):
+    for introduction in (_DATED_INTRODUCTION, _INTRODUCTION, _WRITTEN):
         for count in range(1, min(_MOST_INTRODUCING, len(kept)) + 1):
             if introduction.fullmatch(" ".join(kept[-count:])):
                 return kept[:-count]

@@ -111,7 +111,9 @@ def _whole(connection: Connection, most: int, redirects: int) -> Fetched:
     if len(exchange.body) > most:
         raise NotFetched(f"An attachment may have {most} bytes at most.", is_too_large=True)
     if not connection.is_complete or not exchange.body:
-        raise NotFetched("The answer is empty, or it ended before its end.", is_passing=True)
+        raise NotFetched(
+            "The answer is empty, or it ended before its end, or it did not say how long it is.", is_passing=True
+        )
     (declared, *_) = [*_header(connection, b"content-type"), None]
     return Fetched(declared, exchange.body)
 

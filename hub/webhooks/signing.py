@@ -109,6 +109,17 @@ def sign(keys: Sequence[SigningKey], webhook_id: str, timestamp: int, body: byte
     return " ".join(signatures)
 
 
+def plain_signature(keys: Sequence[bytes], body: bytes) -> tuple[tuple[str, str], ...]:
+    """`X-Hub-Signature-256: sha256=<hex HMAC-SHA256(secret as it was shown, body)>`, for receivers that check no more than one HMAC.
+
+    There is room for one signature: it is made with the oldest key alive, which such a receiver has until its owner gives it the new one.
+    """
+    if not keys:
+        return ()
+    secret = secret_text(keys[-1]).encode()
+    return (("x-hub-signature-256", f"sha256={hmac_sha256(secret, body).hex()}"),)
+
+
 def hmac_sha256(key: bytes, content: bytes) -> bytes:
     """HMAC (RFC 2104) with what depends on the key alone kept: less than half the time of `hmac.digest`."""
     inner, outer = _pads(key)

@@ -12,6 +12,7 @@ from hub.core.consent import asked_by
 from hub.core.events import EventType, MessageData, ReceivedData, decode
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
 from hub.dialects.abilit.words import PROVIDER, STATUSES, provider_code
+from hub.webhooks.signing import plain_signature
 
 REPORTED = frozenset(
     {
@@ -39,12 +40,12 @@ class Abilit:
     def render(
         self, endpoint: EndpointView, event: EventView, delivery: DeliveryView, secrets: Secrets, now: UtcMs
     ) -> RenderedRequest:
-        """JSON; the signature is in the headers every webhook carries."""
+        """JSON, with `X-Hub-Signature-256` beside the headers every webhook carries."""
         data = decode(event.type, event.data)
         fields = _inbound(data) if isinstance(data, ReceivedData) else _report(data)
-        return RenderedRequest(
-            "POST", endpoint.url, (("content-type", "application/json"),), msgspec.json.encode(fields)
-        )
+        body = msgspec.json.encode(fields)
+        headers = (("content-type", "application/json"), *plain_signature(secrets.keys, body))
+        return RenderedRequest("POST", endpoint.url, headers, body)
 
     def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Any 2xx is success."""

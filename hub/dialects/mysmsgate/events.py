@@ -11,7 +11,7 @@ from hub.core.clock import UtcMs, parse_rfc3339
 from hub.core.events import EventType, MessageData, ReceivedData, decode
 from hub.core.ports import DeliveryView, EndpointView, EventView, Outcome, RenderedRequest, Secrets
 from hub.dialects.mysmsgate.words import STATUSES, status_text
-from hub.webhooks.signing import hmac_sha256, secret_text
+from hub.webhooks.signing import plain_signature
 
 TOLD = frozenset(
     {
@@ -39,17 +39,14 @@ class MySmsGate:
     def render(
         self, endpoint: EndpointView, event: EventView, delivery: DeliveryView, secrets: Secrets, now: UtcMs
     ) -> RenderedRequest:
-        """JSON, with `X-Hub-Signature-256` made with the oldest secret alive beside the headers every webhook carries."""
+        """JSON, with `X-Hub-Signature-256` beside the headers every webhook carries."""
         data = decode(event.type, event.data)
         fields = _incoming(data) if isinstance(data, ReceivedData) else _ended(data)
         if delivery.origin == "test":
             fields["event"] = "test"
         body = msgspec.json.encode(fields)
-        headers = [("content-type", "application/json")]
-        if secrets.keys:
-            secret = secret_text(secrets.keys[-1]).encode()
-            headers.append(("x-hub-signature-256", f"sha256={hmac_sha256(secret, body).hex()}"))
-        return RenderedRequest("POST", endpoint.url, tuple(headers), body)
+        headers = (("content-type", "application/json"), *plain_signature(secrets.keys, body))
+        return RenderedRequest("POST", endpoint.url, headers, body)
 
     def read_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Any 2xx is success."""

@@ -1,5 +1,7 @@
 """Abil'I.T.'s door: sending to one and many, reading, cancelling, rotating keys, and every refusal in its shape."""
 
+import base64
+import hmac
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -168,11 +170,17 @@ async def test_the_path_two_vendors_share_is_answered_in_each_ones_shape(api: Ap
         refuse_double_claims([*claims, ("a third", DIALECT.routes(api.services))])
 
 
+KEYS = (b"newer" * 6, b"older" * 6)
+
+
 def rendered(event: EventType) -> dict[str, Any]:
     data = encode(sample_data(event, 1_763_000_000_000)).encode()
     endpoint = EndpointView(endpoint_id="e" * 24, account_id="a" * 24, url="https://x.example/dlr")
     view = EventView(event_id="f" * 24, seq=1, type=event, account_id="a" * 24, occurred_at=0, data=data)
-    request = Abilit().render(endpoint, view, DeliveryView(delivery_id="d" * 24, attempt=1), Secrets(), 0)
+    request = Abilit().render(endpoint, view, DeliveryView(delivery_id="d" * 24, attempt=1), Secrets(keys=KEYS), 0)
+    secret = b"whsec_" + base64.b64encode(KEYS[-1])  # the one that a receiver of one signature still has
+    signed = "sha256=" + hmac.new(secret, request.body, "sha256").hexdigest()
+    assert dict(request.headers)["x-hub-signature-256"] == signed
     body: dict[str, Any] = json.loads(request.body)
     return body
 

@@ -65,6 +65,7 @@ def test_short_codes(text: str, region: str | None) -> None:
         ("12", None, AddressFault.TOO_SHORT, "too few"),
         ("+141555526711", None, AddressFault.TOO_LONG, "too many"),
         ("+" + "1" * 400, None, AddressFault.TOO_LONG, "too many"),
+        (" 447700900142", None, AddressFault.NO_COUNTRY_CODE, "%2B"),
     ],
 )
 def test_what_is_no_recipient_is_refused_with_advice(

@@ -79,7 +79,10 @@ QUOTED = "> Yes, see you\n> at nine\n>\n>> older\n"
         ("Fine!\n\n-- \nAna\n+49 30 123", "Fine!"),
         ("Fine!\n\nSent from my iPhone\n\nOn 3 Feb, Hub <a@b.example> wrote:\n" + QUOTED, "Fine!"),
         ("Gerne\n\nVon meinem iPhone gesendet", "Gerne"),
+        ("Fine!\n\nOn 03/02/2026 10:00, Handset Hub wrote:\n" + QUOTED, "Fine!"),
+        ("Fine!\n\nAm 03.02.26 um 10:00 schrieb Handset Hub:\n" + QUOTED, "Fine!"),
         # What may be theirs stays.
+        ("I saw what 3 people wrote:\n" + QUOTED, "I saw what 3 people wrote:"),
         ("> Nine?\nYes.\n> Or ten?\nNo.", "> Nine?\nYes.\n> Or ten?\nNo."),
         ("Note:\n1 > 0\nOn it: call a@b.example", "Note:\n1 > 0\nOn it: call a@b.example"),
         ("From: the shop\nTo: you", "From: the shop\nTo: you"),
