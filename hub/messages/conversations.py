@@ -81,7 +81,7 @@ def list_thread(
     """A page of a thread's texts, newest first unless asked otherwise; None when there is no such thread."""
     if stored.find_conversation(conn, account_id, conversation_id) is None:
         return None
-    asked = MessageFilter(conversation_id=conversation_id, oldest_first=oldest_first)
+    asked = MessageFilter(conversation_id=conversation_id, is_oldest_first=oldest_first)
     return list_messages(conn, account_id, asked, after, limit)
 
 

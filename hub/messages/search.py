@@ -1,43 +1,17 @@
 """Lists and single texts, for every API."""
 
-import msgspec
 from sqlalchemy import Connection
 
-from hub.core.clock import UtcMs
 from hub.core.errors import Code, HubError
 from hub.core.ids import is_id
 from hub.messages.shown import views_of
 from hub.messages.views import MessagePage, MessageView
 from hub.storage import messages_search as stored
+from hub.storage.messages_search import MessageFilter
+
+__all__ = ["MessageFilter", "count_messages", "find_message", "list_messages"]
 
 COUNTED_AT_MOST = 10_000
-
-
-class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What to narrow a list to; what is not given does not narrow. Times are `created_at`, the end not included."""
-
-    states: tuple[str, ...] = ()
-    peer: str | None = None
-    direction: str | None = None
-    kind: str | None = None
-    line_id: str | None = None
-    line_ids: tuple[str, ...] | None = None
-    """Any of these; empty = of none."""
-    device_id: str | None = None
-    batch_id: str | None = None
-    conversation_id: str | None = None
-    created_from: UtcMs | None = None
-    created_to: UtcMs | None = None
-    text: str | None = None
-    """Part of the text, in any case."""
-    oldest_first: bool = False
-
-    def stored(self) -> stored.Filter:
-        """The same as storage asks for it."""
-        values = msgspec.structs.asdict(self)
-        values["is_oldest_first"] = values.pop("oldest_first")
-        values["states"] = tuple(str(state) for state in self.states)
-        return stored.Filter(**values)
 
 
 def find_message(conn: Connection, account_id: str, message_id: str) -> MessageView | None:
@@ -56,10 +30,10 @@ def list_messages(
     """
     if after is not None and not is_id(after):
         raise HubError(Code.BAD_CURSOR)
-    found, next_ = stored.list_messages(conn, account_id, asked.stored(), after, limit)
+    found, next_ = stored.list_messages(conn, account_id, asked, after, limit)
     return MessagePage(items=views_of(conn, account_id, found), next=next_)
 
 
 def count_messages(conn: Connection, account_id: str, asked: MessageFilter) -> int:
     """How many texts match among the account's newest 10,000."""
-    return stored.count_messages(conn, account_id, asked.stored(), COUNTED_AT_MOST)
+    return stored.count_messages(conn, account_id, asked, COUNTED_AT_MOST)

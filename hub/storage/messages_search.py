@@ -7,6 +7,7 @@ so that a search for a rare word in ten million texts takes many short questions
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select
 
 from hub.core.clock import UtcMs
@@ -24,8 +25,8 @@ _EARLIER_MS, _LATER_MS = 3_600_000, 86_400_000
 """How far an id's time may lie from its row's `created_at`: ids are made before the queue, and never go back."""
 
 
-class Filter(NamedTuple):
-    """What a list of messages is narrowed to; empty and None do not narrow."""
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What to narrow a list to; what is not given does not narrow. Times are `created_at`, the end not included."""
 
     states: tuple[str, ...] = ()
     peer: str | None = None
@@ -40,6 +41,7 @@ class Filter(NamedTuple):
     created_from: UtcMs | None = None
     created_to: UtcMs | None = None
     text: str | None = None
+    """Part of the text, in any case."""
     is_oldest_first: bool = False
 
 
@@ -76,7 +78,7 @@ def find_messages(conn: Connection, account_id: str, ids: Collection[str]) -> di
 
 
 def list_messages(
-    conn: Connection, account_id: str, asked: Filter, after: str | None, limit: int
+    conn: Connection, account_id: str, asked: MessageFilter, after: str | None, limit: int
 ) -> tuple[list[FoundMessage], str | None]:
     """A page and where to go on, None at the end. `after` is the id the last page ended with."""
     order = MESSAGE.c.id.asc() if asked.is_oldest_first else MESSAGE.c.id.desc()
@@ -94,7 +96,7 @@ def list_messages(
     return found, _end_of_window(conn, window, asked.is_oldest_first)
 
 
-def count_messages(conn: Connection, account_id: str, asked: Filter, most: int) -> int:
+def count_messages(conn: Connection, account_id: str, asked: MessageFilter, most: int) -> int:
     """How many there are among the newest `most`."""
     window = (
         select(*COLUMNS).where(*_indexed(account_id, asked, None)).order_by(MESSAGE.c.id.desc()).limit(most).subquery()
@@ -110,7 +112,7 @@ def _end_of_window(conn: Connection, window: Any, is_oldest_first: bool) -> str 
     return str(id_) if count >= WINDOW else None
 
 
-def _indexed(account_id: str, asked: Filter, after: str | None) -> list[ColumnElement[bool]]:
+def _indexed(account_id: str, asked: MessageFilter, after: str | None) -> list[ColumnElement[bool]]:
     """Conditions that an index narrows by."""
     m = MESSAGE.c
     conditions: list[ColumnElement[bool]] = [m.account_id == account_id]
@@ -136,7 +138,7 @@ def _with_peer(account_id: str, peer: str) -> ColumnElement[bool]:
     return or_(MESSAGE.c.conversation_id.in_(threads), in_none)
 
 
-def _looked_at(asked: Filter, columns: Any = MESSAGE.c) -> list[ColumnElement[bool]]:
+def _looked_at(asked: MessageFilter, columns: Any = MESSAGE.c) -> list[ColumnElement[bool]]:
     """Conditions that each row is looked at for."""
     conditions: list[ColumnElement[bool]] = []
     if asked.states:

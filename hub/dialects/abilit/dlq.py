@@ -20,7 +20,7 @@ from hub.messages.views import MessageView
 PAGE = 50
 MOST_REPLAYED = 1000
 AT_ONCE = 100
-_DEAD = MessageFilter(states=("dead_letter",), direction="mt", oldest_first=True)
+_DEAD = MessageFilter(states=("dead_letter",), direction="mt", is_oldest_first=True)
 _PASSED_OVER = frozenset({Code.CONFLICT, Code.NOT_FOUND, Code.NO_CREDIT})
 
 

@@ -45,7 +45,10 @@ async def list_messages(call: Call) -> dict[str, Any]:
     if cursor is not None and not is_id(cursor):
         raise HubError(Code.BAD_CURSOR)
     asked = MessageFilter(
-        states=() if status is None else (STATES[status.upper()],), peer=call.query("to"), direction="mt", kind="sms"
+        states=() if status is None else (str(STATES[status.upper()]),),
+        peer=call.query("to"),
+        direction="mt",
+        kind="sms",
     )
     page = await call.services.db.read(read_messages, call.account_id, asked, cursor, PAGE)
     campaign = call.query("campaign")

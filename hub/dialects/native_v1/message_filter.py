@@ -45,7 +45,7 @@ def asked_for(call: Call[Any, Any]) -> MessageFilter:
     """The filter of a call whose query is a `TextsFilter`, over the lines that the caller may see."""
     query: TextsFilter = call.query
     return MessageFilter(
-        states=tuple(query.state),
+        states=tuple(map(str, query.state)),
         direction=query.direction,
         kind=query.kind,
         peer=query.peer,
@@ -57,5 +57,5 @@ def asked_for(call: Call[Any, Any]) -> MessageFilter:
         text=query.text,
         created_from=moment_or_none(query.created_from, "created_from"),
         created_to=moment_or_none(query.created_to, "created_to"),
-        oldest_first=query.order == "oldest_first",
+        is_oldest_first=query.order == "oldest_first",
     )

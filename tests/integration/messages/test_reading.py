@@ -103,7 +103,7 @@ def test_pages_follow_one_another_newest_first_without_a_gap(world: World) -> No
         if cursor is None:
             break
     assert pages == sent[::-1]
-    oldest = ask(world, search.list_messages, ACCOUNT, MessageFilter(oldest_first=True), sent[2], 2)
+    oldest = ask(world, search.list_messages, ACCOUNT, MessageFilter(is_oldest_first=True), sent[2], 2)
     assert (ids(oldest), oldest.next) == (sent[3:5], sent[4])
 
 
