@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from hub.core.clock import rfc3339
 from hub.dialects.twilio import DIALECT
 from hub.dialects.twilio.resources import account_resource
+from hub.dialects.twilio.words import message_sid
 from hub.storage.schema.devices import Device
 from hub.storage.schema.gateways import Gateway as StoredGateway
 from hub.storage.schema.messages import Message
@@ -330,6 +331,47 @@ async def test_T11_no_form_is_answered_with_5xx(
     basic = base64.b64encode(noise).decode()
     odd = await door.http.post(MESSAGES, content=content, headers={**headers, "authorization": f"Basic {basic}"})
     assert odd.status_code in (400, 401)
+
+
+ACCOUNT_PATH = f"/2010-04-01/Accounts/{SID}"
+PATHS = (
+    "/sms/FrontDesk/generic/send",
+    *(ACCOUNT_PATH + tail for tail in (".json", "/Messages.json", "/Messages", "/IncomingPhoneNumbers.json")),
+    *(
+        f"{ACCOUNT_PATH}/Messages/{{sid}}{tail}"
+        for tail in (".json", "/Media.json", "/Media/{other}", "/Media/{other}.json")
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(PATHS),
+    method=st.sampled_from(["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD"]),
+    sid=st.sampled_from(["real", "SM" + "0" * 32, "x", "%00"]),
+    query=st.dictionaries(
+        st.sampled_from(["To", "From", "DateSent", "DateSent<", "PageSize", "Page", "PageToken", "signature"]),
+        st.text(max_size=9),
+        max_size=3,
+    ),
+    form=st.dictionaries(st.sampled_from(["Status", "Body", "To", "From"]), st.text(max_size=9), max_size=3),
+)
+async def test_T11_no_path_is_answered_with_5xx_and_every_refusal_is_twilios(
+    door: Door, path: str, method: str, sid: str, query: dict[str, str], form: dict[str, str]
+) -> None:
+    door.api.clock.advance(10)
+    stored = door.stored()
+    real = message_sid(stored[-1]["id"]) if stored else (await door.send()).json()["sid"]
+    before = len(door.stored())
+    url = path.format(sid=real if sid == "real" else sid, other="ME" + "0" * 32)
+    data = {name: value.encode("utf-8", "replace").decode() for name, value in form.items()}
+    content = httpx.Request("POST", "http://x", data=data).read()
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await door.http.request(method, url, params=query, content=content, headers=headers, auth=(SID, TOKEN))
+    assert answer.status_code < 500, answer.text
+    if answer.status_code >= 400 and method != "HEAD":
+        error(answer, answer.json()["code"], answer.status_code)
+    assert len(door.stored()) == before + (answer.status_code == 201) - (answer.status_code == 204)
 
 
 class FormOf(HTMLParser):

@@ -405,8 +405,12 @@ async def test_an_answer_by_a_number_in_no_phone_waits_in_its_thread_and_others_
 async def test_T11_no_signed_post_is_answered_with_5xx(
     carrier: Carrier, fields: dict[str, str], is_status: bool
 ) -> None:
+    before = len(carrier.stored())
     response = await carrier.post(STATUSES if is_status else TEXTS, fields)
     assert response.status_code < 500, response.text
+    if response.status_code != 200:
+        assert set(response.json()) == {"code", "message", "more_info", "status"}
+    assert len(carrier.stored()) - before in ((0, 1) if response.status_code == 200 and not is_status else (0,))
 
 
 @given(
