@@ -78,6 +78,11 @@ async def test_a_webhook_is_made_tested_paused_and_removed(house: House) -> None
     await resume.get_by_label("Drop them").check()
     await resume.get_by_role("button", name="Go on").click()
     await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    await page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    await page.get_by_role("button", name="More", exact=True).click()
+    for name in ("Pause", "Replay…"):
+        await expect(page.get_by_role("menuitem", name=name)).to_be_visible()
+    await page.keyboard.press("Escape")
     house.expected("status of 404")  # what was being read when it was removed
     await page.get_by_role("button", name="More", exact=True).click()
     await page.get_by_role("menuitem", name="Remove").click()
