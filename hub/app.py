@@ -40,6 +40,7 @@ from hub.operations.admin_socket import AdminSocket
 from hub.operations.commands import COMMANDS
 from hub.phones.sessions import Sessions
 from hub.registry import dialects, phone_transports, refuse_double_claims
+from hub.route_index import RouteIndex
 from hub.sandbox import SandboxPhones
 from hub.services import EffectRunner, Services
 from hub.storage.database import Database
@@ -196,11 +197,14 @@ class Hub:
             path: app for transport in self._transports for path, app in transport.sockets(services).items()
         }
         self._workers = Workers(self._background_loops())
-        self._routed = self._starlette()
+        routes = self._routes()
+        self._routed = Starlette(
+            routes=[RouteIndex(routes)],
+            exception_handlers={404: _not_found, 405: _wrong_method},
+            lifespan=self._lifespan,
+        )
         self._direct: Mapping[str, ASGIApp] = {
-            route.path: route.app
-            for route in self._routed.routes
-            if isinstance(route, PathRoute) and "{" not in route.path
+            route.path: route.app for route in routes if isinstance(route, PathRoute) and "{" not in route.path
         }
         self._http = Edge(self._dispatch)
 
@@ -240,7 +244,7 @@ class Hub:
             loops.extend(transport.workers(services))
         return loops
 
-    def _starlette(self) -> Starlette:
+    def _routes(self) -> list[BaseRoute]:
         services = self.services
         claims: list[tuple[str, Sequence[BaseRoute]]] = [
             ("the hub", health.routes(services, self._workers)),
@@ -249,11 +253,7 @@ class Hub:
         claims += [(f"dialect {dialect.name}", dialect.routes(services)) for dialect in self._dialects]
         claims += [(f"phone transport {one.name}", one.routes(services)) for one in self._transports]
         refuse_double_claims(claims)
-        return Starlette(
-            routes=[route for _, routes in claims for route in routes],
-            exception_handlers={404: _not_found, 405: _wrong_method},
-            lifespan=self._lifespan,
-        )
+        return [route for _, routes in claims for route in routes]
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
