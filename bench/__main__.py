@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from bench.outcome import LATEST, told, write
@@ -113,8 +114,8 @@ def postgresql(url: str) -> Iterator[str | None]:
 def new_database(server: str, name: str) -> str:
     """An empty database on the server; its URL."""
     with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]
-        conn.execute(f"create database {name}")  # type: ignore[arg-type]
+        conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -125,13 +126,18 @@ class State:
 state: State
 
 
+def _settle(stored: asyncio.Future[None]) -> None:
+    if not stored.done():
+        stored.set_result(None)
+
+
 async def create(request: Request) -> Response:
     """Accept a text."""
     message = decode_message(await request.body())
     made = f"{int(time.time() * 1000):012x}{os.urandom(9).hex()}"
-    stored = asyncio.get_running_loop().create_future()
+    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     row = (made, message.device, message.to, message.text, time.time())
-    state.writer.put([("message", row)], lambda: stored.done() or stored.set_result(None))  # type: ignore[func-returns-value]
+    state.writer.put([("message", row)], partial(_settle, stored))
     await stored
     phone = state.phones.get(message.device)
     if phone is not None:

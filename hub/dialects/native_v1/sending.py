@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType, field
@@ -222,9 +223,8 @@ async def send_message(call: Call[NoQuery, TextToSend]) -> Answer[Taken]:
         all_or_nothing=body.all_or_nothing,
     )
     recipients = [body.to] if isinstance(body.to, str) else body.to
-    prepared = prepare(
-        request, recipients, send_limits(call.services.config, settings), now=call.now, new_id=call.new_id
-    )
+    limits, now = send_limits(call.services.config, settings), call.now
+    prepared = prepare(request, recipients, limits, now=now, new_id=partial(call.services.ids.next, now))
     return answered(await take_in(call.services.db.writer, prepared))
 
 
