@@ -210,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_phone(commands.add_parser("phone", help="be one phone"))
     fleet = commands.add_parser("fleet", help="be many phones")
-    fleet.add_argument("--phones", type=int, default=100)
+    fleet.add_argument("--phones", type=int, default=100, help="how many; 100 when not given")
     fleet.add_argument("--hub", required=True, help="address of the hub")
     fleet.add_argument("--api-key", required=True, help="a key of the hub that may enrol phones")
     fleet.add_argument("--os-limit", type=int, default=0, help="Android's segments a minute; 0: none")
