@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.acceptance.dashboard.house import House
+from tests.acceptance.dashboard.test_conversations import MAYA, thread_with
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
 
@@ -33,3 +34,17 @@ async def test_the_overview_and_batches_are_their_lines_part(house: House) -> No
     await page.get_by_role("link", name="Reminder").click()
     await expect(page.get_by_text("2 of 2")).to_be_visible()
     await house.axe(page)
+
+
+async def test_who_may_only_read_is_refused_nothing_and_asked_for_nothing(house: House) -> None:
+    world = await house.world()
+    await world.customer_texts(MAYA, "Hello")
+    thread = await thread_with(house, MAYA)
+    (line,) = (await house.hub.api.get("/v1/lines")).json()["items"]
+    await house.invite("sam@northgate.example", "Sam Hill", "read_only", line_ids=[line["id"]])
+    page = await house.signed_in(f"/conversations/{thread['id']}", username="sam@northgate.example")
+    await expect(page.get_by_text("Your role reads texts.")).to_be_visible()
+    await expect(page.get_by_role("navigation", name="Sections").get_by_text("Read only")).to_be_visible()
+    await house.open(page, "/overview")
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Your hub is running")).to_have_count(0)

@@ -1,5 +1,7 @@
 /** Words of Settings. */
 
+import { ROLES } from "./shell";
+
 export const SETTINGS = {
   title: "Settings",
   account: "Account",
@@ -55,7 +57,7 @@ export const SETTINGS = {
   username: "Signs in as",
   usernameHint: "A mail address, or a name without spaces.",
   role: "Role",
-  roles: { admin: "Admin", member: "Member", read_only: "Read only" } as Record<string, string>,
+  roles: ROLES,
   rolesSay: {
     admin: "Everything, also people, keys and settings.",
     member: "Reads and sends texts, looks after conversations, sees how the phones are.",

@@ -1,5 +1,7 @@
 /** Words of the frame around every page. */
 
+export const ROLES: Record<string, string> = { admin: "Admin", member: "Member", read_only: "Read only" };
+
 export const SHELL = {
   done: "Done",
   search: "Search",

@@ -23,7 +23,7 @@ export class Absences {
     const deviceIds = $derived(phonesOf(thread()).join(" "));
     $effect(() => {
       const ids = deviceIds.split(" ").filter(Boolean);
-      if (!ids.length || !session.can("devices:read")) return;
+      if (!ids.length || !session.can("devices:read") || !session.seesAll) return;
       let timer: ReturnType<typeof setTimeout> | undefined;
       const soon = (): void => {
         clearTimeout(timer);
