@@ -8,7 +8,7 @@ from hub.core.ids import first_id_at
 from hub.core.status import Status
 from hub.dialects.twilio.signature import is_genuine, is_genuine_body, signature
 from hub.dialects.twilio.twiml import NOTHING, read_script
-from hub.dialects.twilio.words import STATUSES, message_id_of, message_sid
+from hub.dialects.twilio.words import STATUSES, message_id_of, message_sid, status_word
 
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
 TOKEN = "12345"
@@ -98,3 +98,7 @@ def test_what_is_no_twiml_asks_for_nothing() -> None:
 def test_no_answer_makes_reading_fail(body: bytes) -> None:
     read_script("application/xml", body)
     read_script("application/xml", b"<Response>" + body + b"</Response>")
+
+
+def test_a_text_that_expired_is_undelivered_once_it_had_left() -> None:
+    assert (status_word("expired"), status_word("expired", has_left=True)) == ("failed", "undelivered")

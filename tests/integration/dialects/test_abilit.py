@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from device_protocol.enrolment import DeviceDescription
 from device_protocol.frames import Job
 from hub.accounts.credits import SetPrice, set_prices
+from hub.core.commands import HIGH
 from hub.core.errors import Code
 from hub.core.events import EventType, encode
 from hub.core.ids import IdSource, parse, render
@@ -88,6 +89,7 @@ async def test_A15_modes_and_priorities_are_taken(api: Api, http: httpx.AsyncCli
     for mode in ("transactional", "promotional", "alert", "two_way"):
         body = {"to": TO, "body": mode, "mode": mode, "campaign": "spring", "priority": "critical", "validity_s": 60}
         assert (await http.post(SEND, json=body)).status_code == 202
+    assert {row["priority"] for row in api.world.rows(Message)} == {HIGH}
     page = (await http.get("/api/v1/sms", params={"campaign": "spring", "to": TO})).json()
     assert [one["mode"] for one in page["messages"]] == ["two_way", "alert", "promotional", "transactional"]
     assert (await http.get("/api/v1/sms", params={"campaign": "autumn"})).json()["messages"] == []

@@ -104,6 +104,7 @@ async def test_M15_history_has_both_directions_and_only_ones_own(api: Api, http:
         ("in", "in", "phone"),
         ("out", "out", "api"),
     ]
+    assert [(row["phone_from"] == TO, row["phone_to"] == TO) for row in rows] == [(True, False), (False, True)]
     assert [row["message"] for row in (await http.get("/api/v1/history?direction=out&limit=1")).json()["history"]] == [
         "out"
     ]
@@ -171,3 +172,7 @@ def test_M4_every_end_says_whether_the_price_came_back() -> None:
             }  # fmt: skip
             assert (body["status"] in ("delivered", "failed"), body["refunded"]) == (True, is_refunded)
             assert isinstance(body["timestamp"], int)
+
+
+def test_M15_a_text_that_may_have_been_sent_has_not_ended() -> None:
+    assert (STATUSES["uncertain"], STATUSES["retried"]) == ("sending", "pending")
