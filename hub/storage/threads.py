@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 
 from hub.core.clock import UtcMs
+from hub.storage.consent import OPT_OUT
 from hub.storage.contacts import CONTACT, NUMBER
 from hub.storage.conversations import COLUMNS, CONVERSATION, ConversationRow
 from hub.storage.messages import MESSAGE
@@ -175,7 +176,10 @@ def _has_unread(wanted: Wanted) -> ColumnElement[bool]:
 
 
 def _is_waiting() -> ColumnElement[bool]:
-    return _C.last_direction == "mo"
+    """The peer had the last word, and may be answered: who sent STOP waits for nothing."""
+    o = OPT_OUT.c
+    is_out = exists(select(1).where(o.account_id == _C.account_id, o.peer == _C.peer))
+    return and_(_C.last_direction == "mo", ~is_out)
 
 
 def _has_failed() -> ColumnElement[bool]:

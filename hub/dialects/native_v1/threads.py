@@ -81,7 +81,7 @@ class ThreadCounts(Model):
     """How many threads want a person, among the newest 2,000 conversations."""
 
     unread: Annotated[Count, Meta(description="Without those that are muted.")]
-    waiting: Annotated[Count, Meta(description="Their last word is the peer's.")]
+    waiting: Annotated[Count, Meta(description="Their last word is the peer's, who may be answered.")]
     failed: Annotated[Count, Meta(description="Their last text was not sent, or not delivered.")]
 
 
@@ -90,7 +90,9 @@ class ThreadsQuery(PageQuery):
 
     show: Annotated[
         Literal["inbox", "unread", "waiting", "failed", "archived"],
-        Meta(description="`waiting`: the peer had the last word. `failed`: the last text did not arrive."),
+        Meta(
+            description="`waiting`: the peer had the last word, and has not asked to hear no more. `failed`: the last text did not arrive."
+        ),
     ] = "inbox"
     line_id: OfLine = None
     peer: Annotated[Address | None, Meta(description="The thread with exactly this number.")] = None

@@ -17,10 +17,14 @@ async def test_stop_closes_every_line_and_start_opens_them_again(api_anywhere: A
     problem(refused, "opted_out")
     thread = await the_thread(api)
     assert thread["opted_out_word"] == "Stop."
+    counts = await api.get("/v1/threads/counts")
+    assert (counts["unread"], counts["waiting"]) == (1, 0), "nobody can answer"
+    assert (await api.get("/v1/threads", show="waiting"))["items"] == []
     assert (await api.post("/v1/senders", {"to": MAYA}))["opted_out_at"] is not None
     await take_in(api, device, "stop")
     await take_in(api, device, "start")
     assert (await the_thread(api))["opted_out_at"] is None
+    assert (await api.get("/v1/threads/counts"))["waiting"] == 1
     history = (await api.post("/v1/optouts/read", {"peer": MAYA}))["history"]
     assert [(step["is_opted_out"], step["word"], step["by"]) for step in history] == [
         (True, "Stop.", "peer"),

@@ -284,6 +284,13 @@ async def test_numbers_beyond_the_most_lines_keep_their_texts(door: Door, monkey
     assert (len(door.stored()), len(door.api.world.rows(Line))) == (4, 2)
 
 
+async def test_a_refusal_that_quotes_what_was_posted_does_not_say_ok(door: Door) -> None:
+    response = await door.post(query="?time_zone=%2BOK")
+    door.refused(response, 422)
+    assert "'OK'" in response.text
+    assert door.stored() == []
+
+
 values = st.text(max_size=60) | st.sampled_from(
     ["", " ", "\x00", "+OK", "+447700900142", "20260131100000", "STOP", "٣" * 14]
 )

@@ -162,7 +162,7 @@ def test_M4_every_end_says_whether_the_price_came_back() -> None:
         data = sample_data(event, 1_763_000_000_000)
         assert isinstance(data, MessageData)
         for is_refunded in (False, True):
-            told = encode(msgspec.structs.replace(data, refunded=is_refunded)).encode()
+            told = encode(msgspec.structs.replace(data, refunded=is_refunded, slot=1)).encode()
             endpoint = EndpointView(endpoint_id="e" * 24, account_id="a" * 24, url="https://x.example/delivery")
             view = EventView(event_id="f" * 24, seq=1, type=event, account_id="a" * 24, occurred_at=0, data=told)
             request = MySmsGate().render(endpoint, view, DeliveryView(delivery_id="d" * 24, attempt=1), Secrets(), 0)
@@ -171,6 +171,7 @@ def test_M4_every_end_says_whether_the_price_came_back() -> None:
                 "message_id", "to", "status", "status_text", "device_id", "sim_slot", "refunded", "timestamp",
             }  # fmt: skip
             assert (body["status"] in ("delivered", "failed"), body["refunded"]) == (True, is_refunded)
+            assert body["sim_slot"] == 1
             assert isinstance(body["timestamp"], int)
 
 

@@ -293,6 +293,16 @@ async def test_T14_a_status_posted_again_has_one_effect(carrier: Carrier) -> Non
     assert (row["state"], row["reason"], row["error_code"]) == ("failed", "carrier_reject", "30007")
 
 
+@pytest.mark.parametrize(
+    ("number", "reason"), [("30005", "not_obtainable"), ("30036", "validity_expired"), ("39999", "carrier_reject")]
+)
+async def test_T6_a_carriers_number_is_told_as_a_reason(carrier: Carrier, number: str, reason: str) -> None:
+    message_id = await carrier.sent()
+    taken(await carrier.told(message_id, "failed", ErrorCode=number))
+    (row,) = carrier.stored()
+    assert (row["reason"], row["error_code"]) == (reason, number)
+
+
 async def test_T6_T21_every_end_of_a_text_is_told_once_in_twilios_words(carrier: Carrier) -> None:
     api = carrier.api
     (gateway,) = (await api.get("/v1/gateways"))["items"]

@@ -145,7 +145,7 @@ function belongs(thread: Thread): boolean {
   if (text.trim()) return items.some((one) => one.peer === thread.peer);
   if ((thread.archived_at !== null) !== (show === "archived")) return false;
   if (show === "unread") return thread.unread > 0;
-  if (show === "waiting") return thread.last_direction === "mo";
+  if (show === "waiting") return thread.last_direction === "mo" && thread.opted_out_at === null;
   if (show === "failed") return FAILED_STATES.has(thread.last_message?.state ?? "");
   return true;
 }
