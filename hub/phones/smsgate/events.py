@@ -44,6 +44,8 @@ class Events:
         self._hooks = hooks
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
+        self._of_account: dict[str, set[PhoneStreams]] = {}
+        """The connected phones of this adapter, by account."""
         services.effects.on(LiveHint, self._changed)
         services.effects.on(PhoneSettingsChanged, lambda effect: self._look_at(effect.account_id))
         services.effects.on(ExportAsked, lambda effect: self._start(self._export(effect)))
@@ -85,11 +87,17 @@ class Events:
             phone.device_id, phone.account_id, phone.session_no = caller.device_id, caller.account_id, session_no
             phone.on_end = self._over
             self._sessions.register(phone, (), greeting)
+            self._of_account.setdefault(phone.account_id, set()).add(phone)
         return phone
 
     def _over(self, phone: Session) -> None:
         """The phone's last stream has ended: as far as is known, it is gone."""
         self._sessions.unregister(phone)
+        left = self._of_account.get(phone.account_id, set()) - {phone}
+        if left:
+            self._of_account[phone.account_id] = left
+        else:
+            self._of_account.pop(phone.account_id, None)
         word = phone.ending[0].word if phone.ending is not None else CLOSED
         command = Goodbye(
             account_id=phone.account_id, device_id=phone.device_id, session_no=phone.session_no, reason=word
@@ -138,9 +146,9 @@ class Events:
 
     def _look_at(self, account_id: str, device_id: str | None = None) -> None:
         """Look whether connected phones of an account, or one of them, must be told."""
-        for phone in self._sessions:
-            is_meant = phone.account_id == account_id and device_id in (None, phone.device_id)
-            if is_meant and isinstance(phone, PhoneStreams) and phone.count:
+        # Among this adapter's phones only: thousands of others may be connected, each of which changes when it comes.
+        for phone in tuple(self._of_account.get(account_id, ())):
+            if phone.count and device_id in (None, phone.device_id):
                 self._start(self._look_again(phone.device_id, phone))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -9,6 +9,7 @@ from hub.core.effects import ExportAsked, WakeDispatch
 from hub.core.ids import to_smsgate21
 from hub.devices.standing import SuspendDevice, suspend_device
 from hub.messages.cancel import Cancel, cancel
+from hub.phones.sessions import Sessions
 from hub.phones.smsgate.streams import PhoneStreams
 from hub.storage.schema.devices import Device, DeviceConnection, Line
 from tests.integration.messages.world import ACCOUNT
@@ -49,6 +50,22 @@ async def test_first_stream_is_told_to_fetch_both_and_a_later_one_only_what_chan
         assert (await app.settings())["logs"] == {"lifetime_days": 3}
         await send(hub)
         assert (await stream.next())[0] == "MessageEnqueued"
+
+
+async def test_a_change_is_looked_for_among_the_adapters_own_phones(
+    hub: AppHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of other phones may be connected, each of which changes when it comes: all of them for each would be quadratic."""
+    looked: list[int] = []
+    every = Sessions.__iter__
+    monkeypatch.setattr(Sessions, "__iter__", lambda sessions: (looked.append(1), every(sessions))[1])
+    app = await hub.register()
+    await app.hooks()
+    await app.settings()
+    async with app.stream() as stream:
+        await hub.set_for_phones({"logs": {"lifetime_days": 9}})
+        assert (await stream.next())[0] == "SettingsUpdated"
+    assert looked == []
 
 
 async def test_change_reaches_a_connected_phone_at_once(hub: AppHub) -> None:
