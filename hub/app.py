@@ -198,8 +198,9 @@ class Hub:
         }
         self._workers = Workers(self._background_loops())
         routes = self._routes()
+        self._index = RouteIndex(routes)
         self._routed = Starlette(
-            routes=[RouteIndex(routes)],
+            routes=[self._index],
             exception_handlers={404: _not_found, 405: _wrong_method},
             lifespan=self._lifespan,
         )
@@ -214,13 +215,16 @@ class Hub:
         await (socket or self._http)(scope, receive, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A path of the native API without ids goes straight to its application: routing would cost as much as the rest of it."""
-        app = self._direct.get(scope["path"]) if scope["type"] == "http" else None
-        if app is None:
+        """A path that stands for a whole application goes straight to it: Starlette's layers would cost a tenth of an accepted text."""
+        if scope["type"] != "http":
             await self._routed(scope, receive, send)
-        else:
+            return
+        app = self._direct.get(scope["path"])
+        if app is not None:
             scope["path_params"] = {}
-            await app(scope, receive, send)
+        else:
+            app = self._index.application_for(scope) or self._routed
+        await app(scope, receive, send)
 
     async def before_stop(self) -> None:
         """The server is about to stop: end what would otherwise stay open for ever, phones with a goodbye."""

@@ -71,5 +71,23 @@ def test_a_route_for_any_first_word_keeps_its_place() -> None:
     assert found_by(index, scope_of("POST", "/a/x")) == (Match.PARTIAL, own)
 
 
+def test_only_a_whole_application_is_called_past_starlette() -> None:
+    async def function(_request: Any) -> Any:
+        """Not called."""
+
+    class Application:
+        async def __call__(self, _scope: Any, _receive: Any, _send: Any) -> None:
+            """Not called."""
+
+    application = Application()
+    index = RouteIndex([Route("/a/{x}", function), Route("/b/{x}", application, methods=["POST"])])
+    scope = scope_of("POST", "/b/1")
+    assert index.application_for(scope) is application
+    assert scope["path_params"] == {"x": "1"}
+    assert index.application_for(scope_of("GET", "/a/1")) is None, "Starlette turns its faults into answers"
+    assert index.application_for(scope_of("GET", "/b/1")) is None, "Starlette answers 405"
+    assert index.application_for(scope_of("POST", "/c/1")) is None
+
+
 def test_other_kinds_of_requests_are_nobodys(routes: list[BaseRoute]) -> None:
     assert RouteIndex(routes).matches({"type": "lifespan"}) == (Match.NONE, {})
