@@ -9,9 +9,10 @@ from typing import Any
 from hub.accounts.keys import CreateKey, RevokeKey, create_keys, new_secret, revoke_keys
 from hub.accounts.scopes import Scope
 from hub.core.clock import rfc3339
-from hub.core.errors import Code, HubError, invalid
-from hub.core.ids import BadId, parse, render
+from hub.core.errors import invalid
+from hub.core.ids import render
 from hub.operations.accounts import account_of
+from hub.operations.typed_ids import bare
 from hub.services import Services
 from hub.storage.accounts import list_keys
 
@@ -65,9 +66,6 @@ async def key_list(services: Services, account: str | None = None) -> Mapping[st
 async def key_revoke(services: Services, key_id: str, account: str | None = None) -> Mapping[str, Any]:
     """`hub key revoke KEY_ID`."""
     owner = await account_of(services, account)
-    try:
-        command = RevokeKey(account_id=owner.id, key_id=parse("key", key_id))
-    except BadId as error:
-        raise HubError(Code.NOT_FOUND, str(error)) from None
+    command = RevokeKey(account_id=owner.id, key_id=bare("key", key_id))
     row = await services.db.writer.submit(revoke_keys, command, *command.keys())
     return {"id": render("key", row.id), "name": row.name}

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.core.clock import rfc3339
-from hub.core.errors import Code, HubError
-from hub.core.ids import BadId, parse, render
+from hub.core.ids import render
 from hub.devices import (
     DeviceView,
     ReinstateDevice,
@@ -27,6 +26,7 @@ from hub.devices.enrol import create_enrolment
 from hub.devices.qr import enrolment_text, qr_terminal
 from hub.devices.registration import new_word
 from hub.operations.accounts import account_of
+from hub.operations.typed_ids import bare
 from hub.services import Services
 from hub.storage.facts import find_fact
 
@@ -52,7 +52,7 @@ async def device_add(
 ) -> Mapping[str, Any]:
     """`hub device add`: a word for a phone with the sms-gate.app app, and what to type there."""
     owner = await account_of(services, account)
-    meant = None if device_id is None else _bare(device_id)
+    meant = None if device_id is None else bare("device", device_id)
     new = new_word(
         owner.id,
         name,
@@ -105,36 +105,29 @@ async def device_list(services: Services, account: str | None = None) -> Mapping
 async def device_rename(services: Services, device_id: str, name: str, account: str | None = None) -> Mapping[str, Any]:
     """`hub device rename DEVICE NAME`."""
     owner = await account_of(services, account)
-    command = RenameDevice(account_id=owner.id, device_id=_bare(device_id), name=name)
+    command = RenameDevice(account_id=owner.id, device_id=bare("device", device_id), name=name)
     return _shown(await services.db.writer.submit(rename_device, command, *command.keys()))
 
 
 async def device_suspend(services: Services, device_id: str, account: str | None = None) -> Mapping[str, Any]:
     """`hub device suspend DEVICE`: it may not connect until it is let in again."""
     owner = await account_of(services, account)
-    command = SuspendDevice(account_id=owner.id, device_id=_bare(device_id))
+    command = SuspendDevice(account_id=owner.id, device_id=bare("device", device_id))
     return _shown(await services.db.writer.submit(suspend_device, command, *command.keys()))
 
 
 async def device_reinstate(services: Services, device_id: str, account: str | None = None) -> Mapping[str, Any]:
     """`hub device reinstate DEVICE`."""
     owner = await account_of(services, account)
-    command = ReinstateDevice(account_id=owner.id, device_id=_bare(device_id))
+    command = ReinstateDevice(account_id=owner.id, device_id=bare("device", device_id))
     return _shown(await services.db.writer.submit(reinstate_device, command, *command.keys()))
 
 
 async def device_revoke(services: Services, device_id: str, account: str | None = None) -> Mapping[str, Any]:
     """`hub device revoke DEVICE`: for good; its texts stay."""
     owner = await account_of(services, account)
-    command = RevokeDevice(account_id=owner.id, device_id=_bare(device_id))
+    command = RevokeDevice(account_id=owner.id, device_id=bare("device", device_id))
     return _shown(await services.db.writer.submit(revoke_device, command, *command.keys()))
-
-
-def _bare(device_id: str) -> str:
-    try:
-        return parse("device", device_id)
-    except BadId as error:
-        raise HubError(Code.NOT_FOUND, f"{error}.") from None
 
 
 def _shown(phone: DeviceView) -> Mapping[str, Any]:

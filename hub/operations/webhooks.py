@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.core.clock import rfc3339
-from hub.core.errors import Code, HubError
-from hub.core.ids import BadId, Kind, parse, render
+from hub.core.ids import render
 from hub.operations.accounts import account_of
+from hub.operations.typed_ids import bare
 from hub.services import Services
 from hub.webhooks.records import Delivery, DeliveryFilter, Endpoint, NewEndpoint
 
@@ -84,14 +84,6 @@ async def webhook_replay(services: Services, delivery_id: str, account: str | No
     """`hub webhook replay DELIVERY`: send one again."""
     owner = await account_of(services, account)
     return _shown_delivery(await services.webhooks.replay(owner.id, bare("delivery", delivery_id)))
-
-
-def bare(kind: Kind, shown_id: str) -> str:
-    """The stored id of one that was typed. Raises `not_found` with a sentence for what is none."""
-    try:
-        return parse(kind, shown_id)
-    except BadId as error:
-        raise HubError(Code.NOT_FOUND, f"{error}.") from None
 
 
 def _shown(endpoint: Endpoint) -> Mapping[str, Any]:
