@@ -25,8 +25,7 @@ from hub.storage import devices_events as events_stored
 from hub.storage.devices import ConnectionRow, DeviceRow, GapRow, NoticeRow
 from hub.storage.devices_events import StreamRow
 from hub.storage.facts import find_fact
-from hub.storage.lines import lines_in
-from hub.storage.messages_queue import queue_depths
+from hub.storage.messages_queue import lines_waited_for
 from hub.storage.transaction import Done, Refused, Tx
 from hub.webhooks.outbox import NewEvent, publish
 
@@ -217,7 +216,7 @@ class _Round:
     def _write(self) -> tuple[Effect, ...]:
         conn = self._tx.conn
         stored.write_hellos(conn, self._changed)
-        events_stored.put_streams(self._tx, self._written)
+        events_stored.put_streams(conn, self._written)
         events_stored.forget_streams(conn, self._forgotten)
         stored.insert_gaps(conn, self._gaps)
         stored.insert_connections(conn, self._connections)
@@ -226,9 +225,8 @@ class _Round:
 
     def _wake(self) -> tuple[Effect, ...]:
         """Offers for the lines whose phone is back, where texts wait for them."""
-        lines = [line for here in lines_in(self._tx.conn, {one.id for one in self._changed}).values() for line in here]
-        waiting = queue_depths(self._tx, [line.id for line in lines])
-        return tuple(WakeDispatch(line.account_id, (line.id,)) for line in lines if waiting.get(line.id))
+        waited_for = lines_waited_for(self._tx.conn, [device.id for device in self._changed])
+        return tuple(WakeDispatch(account_id, (line_id,)) for account_id, line_id in waited_for)
 
 
 def _store_went_back(tx: Tx, device: DeviceRow) -> NoticeRow:

@@ -5,14 +5,17 @@ writers never wait for each other in a circle. Statements are built here once; l
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Update, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.bulk import BulkInsert, BulkUpdate
+from hub.storage.direct import fetch, run
 from hub.storage.schema.devices import Device, DeviceConnection, DeviceGap, DeviceNotice, DeviceStream
 from hub.storage.types import table_of
 
@@ -107,18 +110,21 @@ _LOCK_BY_SECRET = (
 _INSERT = insert(DEVICE)
 
 
-def _writing(names: Sequence[str]) -> Update:
-    return (
-        update(DEVICE)
-        .where(DEVICE.c.id == bindparam("b_id"))
-        .values({name: bindparam(f"b_{name}", type_=DEVICE.c[name].type) for name in names})
-    )
+class _Write:
+    """Writes some columns of phones whose locks the caller holds."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._update = BulkUpdate(DEVICE, names, ["id"])
+        self._values_of = attrgetter(*names, "id")
+
+    def run(self, conn: Connection, rows: Iterable[DeviceRow]) -> None:
+        self._update.run(conn, [self._values_of(row) for row in rows])
 
 
-_WRITE = _writing(_CHANGING)
-_WRITE_NONCE = _writing(_NONCE)
-_WRITE_PRESENCE = _writing(_PRESENCE)
-_WRITE_HELLO = _writing(_HELLO)
+_WRITE = _Write(_CHANGING)
+_WRITE_NONCE = _Write(_NONCE)
+_WRITE_PRESENCE = _Write(_PRESENCE)
+_WRITE_HELLO = _Write(_HELLO)
 _SESSIONS = select(DEVICE.c.id, DEVICE.c.account_id, DEVICE.c.session_no).where(_IDS)
 
 
@@ -130,7 +136,7 @@ def lock_devices(conn: Connection, ids: Collection[str]) -> dict[str, DeviceRow]
     """The phones with these ids, by id, locked until the transaction ends."""
     if not ids:
         return {}
-    return {row[0]: _device(row) for row in conn.execute(_LOCK, {"ids": sorted(ids)})}
+    return {row[0]: _device(row) for row in fetch(conn, _LOCK, {"ids": sorted(ids)})}
 
 
 def lock_devices_by_secret(conn: Connection, account_id: str, secrets_sha256: Collection[str]) -> list[DeviceRow]:
@@ -148,28 +154,22 @@ def insert_devices(conn: Connection, rows: Iterable[DeviceRow]) -> None:
 
 def write_devices(conn: Connection, rows: Iterable[DeviceRow]) -> None:
     """Write everything that can change of these phones; the caller holds their locks."""
-    _write(conn, _WRITE, _CHANGING, rows)
+    _WRITE.run(conn, rows)
 
 
 def write_nonces(conn: Connection, rows: Iterable[DeviceRow]) -> None:
     """Write only how far these phones' token nonces are."""
-    _write(conn, _WRITE_NONCE, _NONCE, rows)
+    _WRITE_NONCE.run(conn, rows)
 
 
 def write_presence(conn: Connection, rows: Iterable[DeviceRow]) -> None:
     """Write only whether these phones are there, and what was told of it."""
-    _write(conn, _WRITE_PRESENCE, _PRESENCE, rows)
+    _WRITE_PRESENCE.run(conn, rows)
 
 
 def write_hellos(conn: Connection, rows: Iterable[DeviceRow]) -> None:
     """Write what a hello changes of these phones."""
-    _write(conn, _WRITE_HELLO, _HELLO, rows)
-
-
-def _write(conn: Connection, statement: Update, names: Sequence[str], rows: Iterable[DeviceRow]) -> None:
-    values = [{"b_id": row.id, **{f"b_{name}": getattr(row, name) for name in names}} for row in rows]
-    if values:
-        conn.execute(statement, values)
+    _WRITE_HELLO.run(conn, rows)
 
 
 # --- what is written without a lock: it only ever moves on, and only for the session it names ------------------------------
@@ -339,7 +339,7 @@ def online_ids(conn: Connection) -> list[str]:
 # --- connections -----------------------------------------------------------------------------------------------------------
 
 
-class ConnectionRow(msgspec.Struct, frozen=True):
+class ConnectionRow(NamedTuple):
     """One connection of a phone (`hub.storage.schema.devices.DeviceConnection`)."""
 
     device_id: str
@@ -349,7 +349,7 @@ class ConnectionRow(msgspec.Struct, frozen=True):
     node: str
 
 
-_INSERT_CONNECTION = insert(CONNECTION)
+_INSERT_CONNECTION = BulkInsert(CONNECTION, ConnectionRow._fields)
 _CLOSE_CONNECTION = (
     update(CONNECTION)
     .where(
@@ -359,30 +359,22 @@ _CLOSE_CONNECTION = (
     )
     .values(closed_at=bindparam("b_at"), close_reason=bindparam("b_reason"))
 )
-_CLOSE_OLDER = (
-    update(CONNECTION)
-    .where(
-        CONNECTION.c.device_id == bindparam("b_id"),
-        CONNECTION.c.session_no < bindparam("b_session_no"),
-        CONNECTION.c.closed_at.is_(None),
-    )
-    .values(closed_at=bindparam("b_at"), close_reason="superseded")
-)
 
 
 def insert_connections(conn: Connection, rows: Sequence[ConnectionRow]) -> None:
-    """Note new connections; older ones of the same phones that are still open end as superseded."""
-    if rows:
-        older = [{"b_id": row.device_id, "b_session_no": row.session_no, "b_at": row.connected_at} for row in rows]
-        conn.execute(_CLOSE_OLDER, older)
-        conn.execute(_INSERT_CONNECTION, [msgspec.structs.asdict(row) for row in rows])
+    """Note new connections; the one before, where it is still open, ends as superseded.
+
+    Only the one before can be: each one ends its own. Looking for any that is open would read every connection the phone ever had.
+    """
+    close_connections(conn, [(row.device_id, row.session_no - 1, row.connected_at, "superseded") for row in rows])
+    _INSERT_CONNECTION.run(conn, rows)
 
 
 def close_connections(conn: Connection, closings: Sequence[tuple[str, int, UtcMs, str]]) -> None:
     """Note ends: (device, session number, when, why). One that has ended keeps its first reason."""
-    if closings:
-        values = [{"b_id": item[0], "b_session_no": item[1], "b_at": item[2], "b_reason": item[3]} for item in closings]
-        conn.execute(_CLOSE_CONNECTION, values)
+    for device_id, session_no, at, reason in closings:
+        values = {"b_id": device_id, "b_session_no": session_no, "b_at": at, "b_reason": reason}
+        run(conn, _CLOSE_CONNECTION, values)
 
 
 # --- notices and gaps ------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, TextClause, and_, bindparam, delete, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
@@ -82,16 +81,12 @@ _FORGET_STREAM = delete(STREAM).where(
 )
 
 
-def _put(insert_: Any) -> Any:
-    return insert_.on_conflict_do_update(
-        index_elements=["device_id", "stream"], set_={name: insert_.excluded[name] for name in _CHANGING}
-    )
-
-
-_PUT_STREAM: dict[DialectName, Any] = {
-    "sqlite": _put(sqlite.insert(STREAM)),
-    "postgresql": _put(postgresql.insert(STREAM)),
-}
+_PUT_STREAM = BulkInsert(
+    STREAM,
+    _STREAM_NAMES,
+    on_conflict="on conflict (device_id, stream) do update set "
+    + ", ".join(f"{name} = excluded.{name}" for name in _CHANGING),
+)
 
 
 def lock_progress(conn: Connection, ids: Collection[str]) -> dict[str, Progress]:
@@ -116,10 +111,9 @@ def write_streams(conn: Connection, rows: Iterable[StreamRow]) -> None:
     _WRITE_STREAM.run(conn, [_stream_of(row) for row in rows])
 
 
-def put_streams(tx: Tx, rows: Sequence[StreamRow]) -> None:
+def put_streams(conn: Connection, rows: Sequence[StreamRow]) -> None:
     """Write streams, new ones among them."""
-    if rows:
-        tx.conn.execute(_PUT_STREAM[tx.dialect], [msgspec.structs.asdict(row) for row in rows])
+    _PUT_STREAM.run(conn, [msgspec.structs.astuple(row) for row in rows])
 
 
 def forget_streams(conn: Connection, streams: Sequence[tuple[str, str]]) -> None:

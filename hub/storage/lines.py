@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
+from hub.storage.direct import fetch
 from hub.storage.schema.accounts import Account
 from hub.storage.schema.devices import Device, Line
 from hub.storage.types import table_of
@@ -145,7 +146,7 @@ def lines_in(conn: Connection, device_ids: Collection[str]) -> dict[str, list[Li
     """The lines placed in these phones, by phone. Not locked: to see whether anything changed at all."""
     found: dict[str, list[LineRecord]] = {}
     if device_ids:
-        for row in conn.execute(_IN_DEVICES, {"device_ids": sorted(device_ids)}):
+        for row in fetch(conn, _IN_DEVICES, {"device_ids": sorted(device_ids)}):
             line = _line(row)
             found.setdefault(line.device_id or "", []).append(line)
     return found

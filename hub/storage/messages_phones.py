@@ -54,4 +54,4 @@ def lock_messages_on(conn: Connection, device_ids: Collection[str]) -> list[Mess
     """Every message that is offered or bound to one of these phones, locked, in id order."""
     if not device_ids:
         return []
-    return [MessageRow(*row) for row in conn.execute(_ON_PHONES, {"device_ids": sorted(device_ids)})]
+    return [MessageRow(*row) for row in fetch(conn, _ON_PHONES, {"device_ids": sorted(device_ids)})]

@@ -14,6 +14,7 @@ from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.direct import fetch
 from hub.storage.messages import COLUMNS, MESSAGE, MessageRow
+from hub.storage.messages_lines import LINE
 from hub.storage.schema.messages import EXPIRING, ON_DEVICE, PENDING, Batch
 from hub.storage.transaction import DialectName, Tx
 from hub.storage.types import table_of
@@ -108,6 +109,15 @@ _LINES_WITH_WAITING: Mapping[DialectName, TextClause] = {
         f"select l.id from unnest(cast(:line_ids as text[])) l(id) where {_WITH_WAITING.format('l.id')}"
     ),
 }
+_WAITED_FOR = (
+    select(LINE.c.account_id, LINE.c.id)
+    .where(
+        one_of(LINE.c.device_id, texts("device_ids")),
+        LINE.c.removed_at.is_(None),
+        text(f"exists (select 1 from message c where c.line_id = line.id and c.{PENDING})"),
+    )
+    .order_by(LINE.c.id)
+)
 
 _STRANDED = (
     select(MESSAGE.c.account_id, MESSAGE.c.id)
@@ -183,6 +193,11 @@ def lines_with_waiting(tx: Tx, line_ids: Collection[str]) -> list[str]:
     """Which of these lines have a due message that is offered to nobody."""
     given = {"line_ids": ids_for(tx, sorted(line_ids)), "now": tx.now}
     return [row[0] for row in fetch(tx.conn, _LINES_WITH_WAITING[tx.dialect], given)]
+
+
+def lines_waited_for(conn: Connection, device_ids: Collection[str]) -> list[tuple[str, str]]:
+    """`(account, line)` of the lines in these phones that have waiting messages, due or not, offered or not."""
+    return [(row[0], row[1]) for row in fetch(conn, _WAITED_FOR, {"device_ids": sorted(device_ids)})]
 
 
 def stranded(conn: Connection, line_id: str, now: UtcMs, most: int, *, with_pinned: bool) -> list[Due]:
