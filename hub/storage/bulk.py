@@ -64,16 +64,20 @@ class BulkInsert:
 class BulkUpdate:
     """`UPDATE` of rows of one table by key, its text made once for each database."""
 
-    def __init__(self, table: Table, columns: Sequence[str], keys: Sequence[str]) -> None:
-        """A row given to `run` has the values of `columns`, then those of `keys`; no key stands twice in one run."""
-        _require(table, (*columns, *keys))
+    def __init__(self, table: Table, columns: Sequence[str], keys: Sequence[str], *, while_null: str = "") -> None:
+        """A row given to `run` has the values of `columns`, then those of `keys`; no key stands twice in one run.
+
+        `while_null` is a column: rows that have a value there are left alone.
+        """
+        _require(table, (*columns, *keys, *((while_null,) if while_null else ())))
+        only = f" and {table.name}.{while_null} is null" if while_null else ""
         self._rows = Document(table, (*columns, *keys))
         changes = ", ".join(f"{name} = ?" for name in columns)
-        self._sqlite = f"update {table.name} set {changes} where {' and '.join(f'{key} = ?' for key in keys)}"
+        self._sqlite = f"update {table.name} set {changes} where {' and '.join(f'{key} = ?' for key in keys)}{only}"
         changes = ", ".join(f"{name} = given.{name}" for name in columns)
         given = f"json_to_recordset($1::json) as given({self._rows.typed})"
         where = " and ".join(f"{table.name}.{key} = given.{key}" for key in keys)
-        self._document = f"update {table.name} set {changes} from {given} where {where}"
+        self._document = f"update {table.name} set {changes} from {given} where {where}{only}"
 
     def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows that are there already."""

@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.bulk import BulkInsert, BulkUpdate
-from hub.storage.direct import fetch, run
+from hub.storage.direct import fetch
 from hub.storage.schema.devices import Device, DeviceConnection, DeviceGap, DeviceNotice, DeviceStream
 from hub.storage.types import table_of
 
@@ -350,14 +350,8 @@ class ConnectionRow(NamedTuple):
 
 
 _INSERT_CONNECTION = BulkInsert(CONNECTION, ConnectionRow._fields)
-_CLOSE_CONNECTION = (
-    update(CONNECTION)
-    .where(
-        CONNECTION.c.device_id == bindparam("b_id"),
-        CONNECTION.c.session_no == bindparam("b_session_no"),
-        CONNECTION.c.closed_at.is_(None),
-    )
-    .values(closed_at=bindparam("b_at"), close_reason=bindparam("b_reason"))
+_CLOSE_CONNECTION = BulkUpdate(
+    CONNECTION, ("closed_at", "close_reason"), ("device_id", "session_no"), while_null="closed_at"
 )
 
 
@@ -372,9 +366,9 @@ def insert_connections(conn: Connection, rows: Sequence[ConnectionRow]) -> None:
 
 def close_connections(conn: Connection, closings: Sequence[tuple[str, int, UtcMs, str]]) -> None:
     """Note ends: (device, session number, when, why). One that has ended keeps its first reason."""
-    for device_id, session_no, at, reason in closings:
-        values = {"b_id": device_id, "b_session_no": session_no, "b_at": at, "b_reason": reason}
-        run(conn, _CLOSE_CONNECTION, values)
+    # The first of two ends of one connection is written last here, and stands.
+    rows = {(device_id, session_no): (at, reason) for device_id, session_no, at, reason in reversed(closings)}
+    _CLOSE_CONNECTION.run(conn, [(*end, *connection) for connection, end in rows.items()])
 
 
 # --- notices and gaps ------------------------------------------------------------------------------------------------------

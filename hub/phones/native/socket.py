@@ -38,6 +38,7 @@ from hub.failpoints import failpoint
 from hub.log import get_logger
 from hub.phones.native.begun import Begun, begin
 from hub.phones.native.live import CLOSE_OF, UNKNOWN_FRAMES, NativeSession, as_hello, raw_if_changed
+from hub.phones.native.turnstile import Turnstile
 from hub.phones.requests import bearer_of, deny, expect_refusals
 from hub.phones.sessions import Sessions
 from hub.services import Services
@@ -49,6 +50,8 @@ SEND_SECONDS = 20.0
 RENEW_SECONDS = 1.0
 """How often the deadline is moved on while frames leave: a timer for each frame costs as much as the frame."""
 GOODBYE_SECONDS = 5.0
+TOGETHER_SECONDS = 0.02
+"""Phones that come back within this time of each other are stored together."""
 
 
 class PhoneSocket:
@@ -59,6 +62,7 @@ class PhoneSocket:
         self._sessions = sessions
         self._tokens = tokens
         self._node = services.config.node_name
+        self._turnstile = Turnstile(TOGETHER_SECONDS)
         expect_refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +83,7 @@ class PhoneSocket:
             return
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         scope.clear()  # headers and addresses would stay for as long as the phone does
-        await connection.run(identity, self._node, self._sessions)
+        await connection.run(identity, self._node, self._sessions, self._turnstile)
 
 
 class SocketSession(NativeSession):
@@ -96,13 +100,13 @@ class SocketSession(NativeSession):
         self._is_waiting = False
         """Whether the reader may be interrupted: not while a hello is being committed."""
 
-    async def run(self, identity: PhoneIdentity, node: str, sessions: Sessions) -> None:
+    async def run(self, identity: PhoneIdentity, node: str, sessions: Sessions, turnstile: Turnstile) -> None:
         """Everything after the upgrade. Returns when the connection is over; never raises."""
         try:
             async with self._deadline:
                 self._is_waiting = True
                 try:
-                    await self._converse(identity, node, sessions)
+                    await self._converse(identity, node, sessions, turnstile)
                 finally:
                     self._is_waiting = False  # the deadline ends with this block: there is nothing left to interrupt
         except TimeoutError:
@@ -121,9 +125,14 @@ class SocketSession(NativeSession):
         finally:
             await self._finish(sessions)
 
-    async def _converse(self, identity: PhoneIdentity, node: str, sessions: Sessions) -> None:
+    async def _converse(self, identity: PhoneIdentity, node: str, sessions: Sessions, turnstile: Turnstile) -> None:
         frame = await self._read()
-        if frame is None or not await self._greet(identity, as_hello(frame[0]), node, sessions):
+        if frame is None:
+            return
+        hello = as_hello(frame[0])
+        self._deadline.reschedule(None)
+        await turnstile.turn()
+        if not await self._greet(identity, hello, node, sessions):
             return
         while self.ending is None:
             frame = await self._read()
@@ -152,7 +161,6 @@ class SocketSession(NativeSession):
                 log.debug("ignored a frame of an unknown type", device=self.device_id, frame=error.detail)
 
     async def _greet(self, identity: PhoneIdentity, hello: Hello, node: str, sessions: Sessions) -> bool:
-        self._deadline.reschedule(None)
         with sessions.greeting(identity.device_id) as greeting:
             self._is_waiting = False
             greeted = await self._commit_hello(identity, hello, node)

@@ -12,6 +12,7 @@ from hub.core.errors import Code, HubError
 from hub.devices import find_device
 from hub.devices.presence import Goodbye, goodbye
 from hub.phones.native import socket as socket_module
+from hub.phones.native.turnstile import Turnstile
 from hub.storage.schema.devices import Device, DeviceConnection
 from tests.integration.devices.native_hub import NativeHub, WirePhone, until
 from tests.integration.messages.world import ACCOUNT
@@ -114,6 +115,25 @@ async def test_a_full_queue_closes_the_phone_and_it_sends_again(
     async with phone.online() as wire:
         await wire.send(event)
         await wire.ack(1)
+
+
+async def test_a_hello_is_stored_when_its_turn_comes(hub: NativeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone = await hub.phone()
+    came, open_now = asyncio.Event(), asyncio.Event()
+
+    async def turn(_turnstile: Turnstile) -> None:
+        came.set()
+        await open_now.wait()
+
+    monkeypatch.setattr(Turnstile, "turn", turn)
+    async with phone.socket() as wire:
+        await wire.send(phone.hello())
+        await came.wait()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert hub.services.db.writer.waiting == 0
+        open_now.set()
+        assert (await wire.frame())["type"] == "welcome"
 
 
 async def test_status_is_written_at_most_every_thirty_seconds(hub: NativeHub) -> None:

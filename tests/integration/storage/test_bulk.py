@@ -85,3 +85,22 @@ def test_an_update_stores_what_it_is_given_in_the_rows_it_names(db: Database, ex
         update.run(connection, [])
     stored = {row[0]: dict(zip(names, row, strict=True)) for row in db.read_now(_rows, table)}
     assert stored == {**before, "m1": {**before["m1"], **after}}
+
+
+def test_an_update_leaves_rows_alone_that_have_a_value_already(db: Database) -> None:
+    table = METADATA.tables["device_connection"]
+    names = ["device_id", "session_no", "account_id", "connected_at", "node"]
+    close = BulkUpdate(table, ["closed_at", "close_reason"], ["device_id", "session_no"], while_null="closed_at")
+    with db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(table, names).run(
+            connection, [("d1", 1, "a", 5, "n"), ("d1", 2, "a", 6, "n"), ("d2", 1, "a", 7, "n")]
+        )
+        close.run(connection, [(8, "first", "d1", 1), (8, "first", "d2", 1)])
+        close.run(connection, [(9, "second", "d1", 1), (9, "second", "d1", 2)])
+    stored = db.read_now(lambda conn: conn.execute(select(table.c.closed_at, table.c.close_reason)).all())
+    assert sorted(tuple(row) for row in stored) == [(8, "first"), (8, "first"), (9, "second")]
+
+
+def test_a_condition_on_a_column_that_is_not_there_is_noticed_at_once() -> None:
+    with pytest.raises(ValueError, match="has no columns"):
+        BulkUpdate(METADATA.tables["hub_fact"], ["value"], ["name"], while_null="vlaue")
