@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli.progress import ProgressLine
 from hub.config import Config, ConfigurationError, read_config
+from hub.core.progress import Tell, unheard
 from hub.operations.admin_socket import ask_running_hub, run_command
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -21,13 +23,14 @@ InAccount = Annotated[
 
 
 def ask(command: str, /, **arguments: Any) -> Mapping[str, Any]:
-    """Have a command done by the running hub, or here when none runs."""
+    """Have a command done by the running hub, or here when none runs; what it tells meanwhile is shown on standard error."""
     config = read_config(os.environ)
-    answer = ask_running_hub(config.data_dir, command, arguments)
-    return answer if answer is not None else asyncio.run(ask_here(config, command, arguments))
+    with ProgressLine() as line:
+        answer = ask_running_hub(config.data_dir, command, arguments, line.tell)
+        return answer if answer is not None else asyncio.run(ask_here(config, command, arguments, line.tell))
 
 
-async def ask_here(config: Config, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+async def ask_here(config: Config, name: str, arguments: Mapping[str, Any], tell: Tell = unheard) -> Mapping[str, Any]:
     """Have a command done in this process, on data that no hub serves. Raises ConfigurationError where there is no hub's data."""
     from hub.app import open_services
     from hub.clock import SystemClock
@@ -41,7 +44,7 @@ async def ask_here(config: Config, name: str, arguments: Mapping[str, Any]) -> M
     pin = self_signed(config.data_dir, config.base_url, datetime.now(UTC)).pin if config.tls == "auto" else None
     services = open_services(config, SystemClock(), tls_pin=pin)
     try:
-        return await run_command(services, COMMANDS, name, arguments)
+        return await run_command(services, COMMANDS, name, arguments, tell)
     finally:
         services.db.close()
 

@@ -24,6 +24,7 @@ from hub.cli import (
     webhooks,
 )
 from hub.cli.asking import AsJson, InAccount, ask, show
+from hub.cli.progress import ProgressLine
 from hub.clock import SystemClock
 from hub.config import Config, ConfigurationError, as_markdown, read_config
 from hub.core.errors import Code, HubError
@@ -244,7 +245,9 @@ def restore(source: Path) -> None:
     """Put a backup in place of this hub's data; the hub must not run. It then starts with sending held."""
     from hub.operations.upkeep import restore_here
 
-    print(restore_here(read_config(os.environ), source))
+    with ProgressLine() as line:
+        text = restore_here(read_config(os.environ), source, line.tell)
+    print(text)
 
 
 @app.command()

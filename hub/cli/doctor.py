@@ -12,8 +12,10 @@ import msgspec
 import typer
 
 from hub.cli.asking import ask_here
+from hub.cli.progress import ProgressLine
 from hub.config import Config, ConfigurationError, read_config, settings_file
 from hub.core.errors import HubError
+from hub.core.progress import Tell
 from hub.operations.admin_socket import ask_running_hub
 from hub.operations.doctor import Finding, look_at_hub, look_at_machine
 
@@ -26,10 +28,12 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     It changes nothing, and works whether the hub runs or not. The exit code is 1 when there is a problem.
     """
     found: list[Finding] = []
-    for finding in _findings():
-        found.append(finding)
-        if not as_json:
-            _show(finding)
+    with ProgressLine() as line:
+        for finding in _findings(line.tell):
+            line.finish()
+            found.append(finding)
+            if not as_json:
+                _show(finding)
     problems = sum(one.level == "problem" for one in found)
     warnings = sum(one.level == "warning" for one in found)
     if as_json:
@@ -51,7 +55,7 @@ def _many(count: int, word: str) -> str:
     return f"{count or 'no'} {word}{'' if count == 1 else 's'}"
 
 
-def _findings() -> Iterator[Finding]:
+def _findings(tell: Tell) -> Iterator[Finding]:
     try:
         config = read_config(os.environ)
     except ConfigurationError as error:
@@ -62,7 +66,7 @@ def _findings() -> Iterator[Finding]:
         "ok", "Settings", "Variables are understood." if file is None else f"Variables and {file} are understood."
     )
     is_openable = True
-    for finding in look_at_machine(config):
+    for finding in look_at_machine(config, tell):
         is_openable &= finding.what not in ("Data folder", "Database", "Key file") or finding.level == "ok"
         yield finding
     yield from _inside(config, is_openable)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from hub.accounts.account import CreateAccount, create_accounts
 from hub.accounts.logins import CreateLogin, check_username, create_logins, name_key
 from hub.accounts.passwords import can_be_checked
 from hub.core.errors import Code, HubError, invalid
+from hub.core.progress import Step, Tell, unheard
 from hub.core.text import sanitise
 from hub.devices.enrol import NAME_MAX, code_hash
 from hub.dialects.smsgate.account_settings import SECRETS, AccountKeeper
@@ -28,6 +30,7 @@ from hub.dialects.smsgate.names import Names
 from hub.dialects.smsgate.webhooks import EVENTS, UNSENT, Webhooks
 from hub.moving.old_messages import moved
 from hub.moving.rows import DEVICE, USER, MoveDevice, MoveMessage, MoveUser, move_devices, move_messages, move_users
+from hub.operations.stopping import in_thread
 from hub.phones.smsgate.callers import TRANSPORT
 from hub.phones.smsgate.wire import DEFAULT_SIM, SimCard, sims_of
 from hub.services import Services
@@ -70,11 +73,12 @@ class Move:
     """One run of the command."""
 
     def __init__(
-        self, services: Services, staging: Staging, account_id: str | None, *, is_dry: bool, does_send: bool
+        self, services: Services, staging: Staging, account_id: str | None, tell: Tell, *, is_dry: bool, does_send: bool
     ) -> None:
         self._services = services
         self._staging = staging
         self._account_id = account_id
+        self._tell = tell
         self._is_dry = is_dry
         self._does_send = does_send
         self._names = Names(services)
@@ -90,17 +94,29 @@ class Move:
         db = self._services.db
         known_users = {alias.shown_id: alias for alias in await db.read(all_aliases, USER)}
         known_devices = {alias.shown_id: alias for alias in await db.read(all_aliases, DEVICE)}
-        for row in self._staging.rows("users"):
+        for row in self._rows("users", "users"):
             await self._user(row, known_users)
-        for row in self._staging.rows("devices"):
+        for row in self._rows("devices", "phones"):
             await self._device(row, known_devices)
         await self._names.look()
-        for row in self._staging.rows("webhooks"):
+        for row in self._rows("webhooks", "webhooks"):
             await self._webhook(row)
-        for row in self._staging.rows("device_settings"):
+        for row in self._rows("device_settings", "settings"):
             await self._settings(row)
         await self._messages()
         return self.report
+
+    def _rows(self, table: str, what: str) -> Iterator[Row]:
+        """All rows of one of the small tables."""
+        rows = self._staging.rows(table)
+        for number, row in enumerate(rows):
+            self._tell(self._step(what, number, len(rows)))
+            yield row
+        if rows:
+            self._tell(self._step(what, len(rows), len(rows)))
+
+    def _step(self, what: str, done: int, total: int) -> Step:
+        return Step(f"{'Looking at' if self._is_dry else 'Moving'} {what}", done, total)
 
     # --- users --------------------------------------------------------------------------------------------------------------------
 
@@ -227,7 +243,7 @@ class Move:
     # --- messages -------------------------------------------------------------------------------------------------------------------
 
     async def _messages(self) -> None:
-        after = 0
+        after, done, total = 0, 0, self._staging.count("messages")
         while page := self._staging.messages(after, MESSAGES_AT_ONCE):
             after = page[-1][0]
             commands: list[MoveMessage] = []
@@ -248,6 +264,8 @@ class Move:
                             "messages: left waiting there; replay them by hand, or move with --send-pending"
                         ] += 1
             await self._store(commands)
+            done += len(page)
+            self._tell(self._step("messages", done, total))
 
     async def _store(self, commands: Sequence[MoveMessage]) -> None:
         if self._is_dry:
@@ -289,18 +307,22 @@ async def import_smsgate(
     account_id: str | None = None,
     is_dry: bool = False,
     does_send: bool = False,
+    tell: Tell = unheard,
 ) -> Report:
     """Move in from a dump file or a `mysql://` address. Raises a `validation` HubError for a source that cannot be read."""
     with Staging() as staging:
         try:
-            if "://" in source:
-                await asyncio.to_thread(staging.fill_from_database, source)
-            else:
-                await asyncio.to_thread(staging.fill_from_dump, Path(source))
+            is_live = "://" in source
+            fill = (
+                partial(staging.fill_from_database, source)
+                if is_live
+                else partial(staging.fill_from_dump, Path(source))
+            )
+            await in_thread(fill, tell)
         except (BadDump, SourceUnreadable, OSError) as error:
             raise invalid("source", "unreadable", str(error)) from error
         if not staging.count("users"):
             raise HubError(
                 Code.VALIDATION, "There is no user in this source: it is no database of an sms-gate.app server."
             )
-        return await Move(services, staging, account_id, is_dry=is_dry, does_send=does_send).run()
+        return await Move(services, staging, account_id, tell, is_dry=is_dry, does_send=does_send).run()

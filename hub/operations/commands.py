@@ -18,9 +18,9 @@ from hub.operations import (
     upkeep,
     webhooks,
 )
-from hub.operations.admin_socket import Command
+from hub.operations.admin_socket import Command, LongCommand
 
-COMMANDS: Mapping[str, Command] = {
+COMMANDS: Mapping[str, Command | LongCommand] = {
     "account.create": accounts.account_create,
     "account.list": accounts.account_list,
     "key.create": keys.key_create,
@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, Command] = {
     "user.setup": people.user_setup,
     "user.reset": people.user_reset,
     "user.disable": people.user_disable,
-    "import.smsgate": moving_in.import_from_smsgate,
+    "import.smsgate": LongCommand(moving_in.import_from_smsgate),
     "enrol": phones.enrol,
     "device.add": phones.device_add,
     "device.list": phones.device_list,
@@ -69,6 +69,6 @@ COMMANDS: Mapping[str, Command] = {
     "webhook.replay": webhooks.webhook_replay,
     "status": phones.status,
     "doctor": doctor.doctor,
-    "backup": upkeep.backup,
+    "backup": LongCommand(upkeep.backup),
     "resume": upkeep.resume,
 }

@@ -16,7 +16,9 @@ import msgspec
 from cryptography import x509
 
 from hub.config import Config, ConfigurationError
+from hub.core.amounts import size_in_words
 from hub.core.ids import render
+from hub.core.progress import Tell
 from hub.devices import list_devices
 from hub.services import Services
 from hub.storage.accounts import AccountRow, list_accounts
@@ -46,12 +48,12 @@ class Finding(msgspec.Struct, frozen=True):
     fix: str = ""
 
 
-def look_at_machine(config: Config) -> Iterator[Finding]:
+def look_at_machine(config: Config, tell: Tell) -> Iterator[Finding]:
     """Folder, key file, database, certificate and address: what can be seen without the hub, one after the other."""
     folder = _folder(config.data_dir)
     yield folder
     if folder.level != "problem" or config.database_url:
-        yield _database(config)
+        yield _database(config, tell)
         yield _key_file(config)
     yield from _certificate(config)
     yield from _address(config)
@@ -96,15 +98,15 @@ def _folder(folder: Path) -> Finding:
             "problem", "Data folder", f"{where} cannot be written.", "Give this user the right to write there."
         )
     free = shutil.disk_usage(folder).free
-    text = f"{where}, {_size(free)} free."
+    text = f"{where}, {size_in_words(free)} free."
     if free < LITTLE_ROOM:
         return Finding("problem" if free < NO_ROOM else "warning", "Data folder", text, "Make room on its disk.")
     return Finding("ok", "Data folder", text)
 
 
-def _database(config: Config) -> Finding:
+def _database(config: Config, tell: Tell) -> Finding:
     try:
-        return _judged(look_at(config.storage_url))
+        return _judged(look_at(config.storage_url, tell))
     except ConfigurationError as error:
         return Finding("problem", "Database", str(error))
 
@@ -123,7 +125,7 @@ def _judged(seen: Looked) -> Finding:
         text = f"{seen.where} is of an older version (schema {seen.revision})."
         return Finding("warning", "Database", text, "Make a backup, then: hub migrate, or hub serve")
     whole = " and whole" if seen.kind == "SQLite" else ""
-    return Finding("ok", "Database", f"{seen.kind}, {_size(seen.bytes)}, up to date{whole}.")
+    return Finding("ok", "Database", f"{seen.kind}, {size_in_words(seen.bytes)}, up to date{whole}.")
 
 
 def _key_file(config: Config) -> Finding:
@@ -169,15 +171,6 @@ def _address(config: Config) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "Address", f"Phones and programs come to {base_url}.")
-
-
-def _size(count: int) -> str:
-    size, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or unit == "TiB":
-            break
-        size /= 1024
-    return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
 
 
 # --- the hub ----------------------------------------------------------------------------------------------------------------------

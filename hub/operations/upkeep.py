@@ -7,20 +7,23 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hub.config import Config, ConfigurationError
 from hub.core.ids import IdSource
+from hub.core.progress import Tell, unheard
 from hub.devices.hold import EndHold, end_hold
+from hub.operations.stopping import in_thread
 from hub.services import Services
 from hub.storage.backup import back_up, restore
 
 
-async def backup(services: Services, target: str, with_key: bool = False) -> Mapping[str, Any]:
+async def backup(services: Services, target: str, with_key: bool = False, tell: Tell = unheard) -> Mapping[str, Any]:
     """`hub backup TARGET`: the database as it is at one instant, while the hub goes on."""
     path = Path(target)
-    await asyncio.to_thread(back_up, services.config.storage_url, path)
+    await in_thread(partial(back_up, services.config.storage_url, path), tell)
     text = f"The database is in {path}."
     if with_key:
         key = path.with_name(path.name + ".key")
@@ -41,14 +44,15 @@ def _copy_key(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def restore_here(config: Config, source: Path) -> str:
+def restore_here(config: Config, source: Path, tell: Tell = unheard) -> str:
     """`hub restore SOURCE`: put a backup in place of the data; no hub may run. Returns what to know next.
 
     A key file beside the backup comes with it; one that is here already stays.
     """
     config.data_dir.mkdir(parents=True, exist_ok=True)
     now = int(time.time() * 1000)
-    kept = restore(config.storage_url, source, epoch=IdSource(0, secrets.token_bytes).next(now), now=now)
+    epoch = IdSource(0, secrets.token_bytes).next(now)
+    kept = restore(config.storage_url, source, epoch=epoch, now=now, tell=tell)
     lines = [
         "The backup is in place. The hub starts with sending held until its phones have told what they sent since."
     ]

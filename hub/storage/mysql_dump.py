@@ -6,10 +6,13 @@ https://dev.mysql.com/doc/refman/8.4/en/mysqldump.html; string escapes: https://
 from __future__ import annotations
 
 import gzip
+import io
 import re
 from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import BinaryIO, TextIO, TypeAlias
+
+from hub.core.progress import Step, Tell, unheard
 
 Row: TypeAlias = dict[str, str | None]
 """Column → value as text; None for NULL."""
@@ -27,27 +30,43 @@ _VALUE = re.compile(
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
 _ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}
 _GZIP = b"\x1f\x8b"
+TOLD_BYTES = 1 << 20
+READING = "Reading the dump"
 
 
 class BadDump(ValueError):
     """A file that is no such dump, or was cut off; its sentence names the line."""
 
 
-def rows_of_dump(path: Path, tables: Collection[str]) -> Iterator[tuple[str, Row]]:
-    """Every row of these tables, in the order of the file. Raises BadDump, and OSError for a file that cannot be read."""
-    with _open(path) as lines:
-        yield from _rows(lines, tables)
+def rows_of_dump(path: Path, tables: Collection[str], tell: Tell = unheard) -> Iterator[tuple[str, Row]]:
+    """Every row of these tables, in the order of the file. Raises BadDump, and OSError for a file that cannot be read.
+
+    It tells how much of the file, packed or not, has been read.
+    """
+    with path.open("rb") as file, _lines(file) as lines:
+        yield from _rows(_told(lines, file, path.stat().st_size, tell), tables)
 
 
-def _open(path: Path) -> IO[str]:
-    with path.open("rb") as file:
-        is_packed = file.read(2) == _GZIP
-    if is_packed:
-        return gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="\n")
-    return path.open(encoding="utf-8", errors="replace", newline="\n")
+def _told(lines: TextIO, file: BinaryIO, total: int, tell: Tell) -> Iterator[str]:
+    """The lines, telling of each MiB of the file that is behind them."""
+    told = 0
+    for line in lines:
+        if (at := file.tell()) >= told + TOLD_BYTES:
+            told = at
+            tell(Step(READING, at, total, "bytes"))
+        yield line
+    if total:
+        tell(Step(READING, total, total, "bytes"))
 
 
-def _rows(lines: IO[str], tables: Collection[str]) -> Iterator[tuple[str, Row]]:
+def _lines(file: BinaryIO) -> TextIO:
+    is_packed = file.read(2) == _GZIP
+    file.seek(0)
+    unpacked = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_packed else file
+    return io.TextIOWrapper(unpacked, encoding="utf-8", errors="replace", newline="\n")
+
+
+def _rows(lines: Iterator[str], tables: Collection[str]) -> Iterator[tuple[str, Row]]:
     columns: dict[str, list[str]] = {}
     creating: str | None = None
     inserting: tuple[str, list[str]] | None = None

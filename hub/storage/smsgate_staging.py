@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from hub.core.clock import UtcMs, parse_rfc3339
+from hub.core.progress import Step, Tell, unheard
 from hub.storage.mysql_dump import Row, rows_of_dump
 
 TABLES: dict[str, tuple[str, ...]] = {
@@ -62,13 +63,13 @@ class Staging:
         self._db.close()
         self._folder.cleanup()
 
-    def fill_from_dump(self, path: Path) -> None:
+    def fill_from_dump(self, path: Path, tell: Tell = unheard) -> None:
         """Raises `BadDump`, OSError."""
-        self._fill(rows_of_dump(path, TABLES.keys()))
+        self._fill(rows_of_dump(path, TABLES.keys(), tell))
 
-    def fill_from_database(self, url: str) -> None:
+    def fill_from_database(self, url: str, tell: Tell = unheard) -> None:
         """`mysql://user:password@host:port/database`. Raises SourceUnreadable."""
-        self._fill(_live_rows(url))
+        self._fill(_counted(_live_rows(url), tell))
 
     def _fill(self, rows: Iterator[tuple[str, Row]]) -> None:
         waiting: dict[str, list[tuple[str | None, ...]]] = {table: [] for table in TABLES}
@@ -119,6 +120,16 @@ def time_of(value: str | None) -> UtcMs | None:
         return parse_rfc3339(value.replace(" ", "T") + "Z")
     except ValueError:
         return None
+
+
+def _counted(rows: Iterator[tuple[str, Row]], tell: Tell) -> Iterator[tuple[str, Row]]:
+    """Tells of each table how much of it has come; counting them first would be more work for a server that is in use."""
+    reading, done = "", 0
+    for table, row in rows:
+        reading, done = table, done + 1 if table == reading else 1
+        if done % ROWS_AT_ONCE == 1:
+            tell(Step(f"Reading {table}", done - 1))
+        yield table, row
 
 
 def _live_rows(url: str) -> Iterator[tuple[str, Row]]:

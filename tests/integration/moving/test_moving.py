@@ -13,11 +13,13 @@ from starlette.applications import Starlette
 
 from hub.core.errors import Code, HubError
 from hub.core.ids import IdSource
+from hub.core.progress import Step
 from hub.devices.enrol import code_hash
 from hub.dialects.smsgate import DIALECT
 from hub.moving.smsgate import import_smsgate
 from hub.services import Services
 from hub.storage.database import Database
+from hub.storage.mysql_dump import rows_of_dump
 from hub.storage.schema.devices import Device, Line
 from hub.storage.schema.messages import Message
 from hub.storage.smsgate_staging import ROWS_AT_ONCE
@@ -170,6 +172,39 @@ async def test_an_interrupted_move_goes_on(new_hub_on_sqlite: NewHub, monkeypatc
     assert len(new_hub_on_sqlite.world.rows(Message)) == 7
 
 
+async def test_a_move_tells_how_far_it_is_to_the_last_row(
+    new_hub_on_sqlite: NewHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.moving.smsgate.MESSAGES_AT_ONCE", 2)
+    packed = tmp_path / "dump.sql.gz"
+    packed.write_bytes(gzip.compress(DUMP.read_bytes()))
+    told: list[Step] = []
+    await new_hub_on_sqlite.move(packed, tell=told.append)
+    last = {step.what: step for step in told}
+    assert last == {
+        step.what: step
+        for step in (
+            Step("Reading the dump", packed.stat().st_size, packed.stat().st_size, "bytes"),
+            Step("Moving users", 4, 4),
+            Step("Moving phones", 3, 3),
+            Step("Moving webhooks", 5, 5),
+            Step("Moving settings", 1, 1),
+            Step("Moving messages", 7, 7),
+        )
+    }
+    assert [step.done for step in told if step.what == "Moving messages"] == [2, 4, 6, 7]
+    assert [step.done for step in told if step.what == "Moving phones"] == [0, 1, 2, 3]
+
+
+def test_reading_a_dump_tells_how_much_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.storage.mysql_dump.TOLD_BYTES", 1)
+    told: list[Step] = []
+    assert len(list(rows_of_dump(DUMP, ("users",), told.append))) == 4
+    size = DUMP.stat().st_size
+    assert 0 < told[0].done < size
+    assert told[-1] == Step("Reading the dump", size, size, "bytes")
+
+
 async def test_what_waited_there_is_sent_only_when_that_is_asked_for(new_hub_on_sqlite: NewHub) -> None:
     report = await new_hub_on_sqlite.move()
     assert any("left waiting" in reason for reason in report["reasons"])
@@ -267,7 +302,9 @@ async def test_a_live_database_and_a_fresh_dump_of_it_move_the_same(new_hub_on_s
         fresh = tmp_path / "fresh.sql"
         dump(url, fresh)
         assert await new_hub_on_sqlite.move(fresh, is_dry=True) == await new_hub_on_sqlite.move(DUMP, is_dry=True)
-        report = await new_hub_on_sqlite.move(url)
+        told: list[Step] = []
+        report = await new_hub_on_sqlite.move(url, tell=told.append)
+    assert [step.what for step in told[:2]] == ["Reading users", "Reading devices"]
     assert report["counts"] == MOVED
     again = await new_hub_on_sqlite.move(DUMP)
     assert {what: counts.get("new") for what, counts in again["counts"].items()} == dict.fromkeys(MOVED)

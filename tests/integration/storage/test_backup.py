@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from hub.config import ConfigurationError
 from hub.core.ids import IdSource, first_id_at
+from hub.core.progress import Step
 from hub.storage.backup import SEQUENCE_STEP, back_up, restore
 from hub.storage.connect import dialect_of, open_engine
 from hub.storage.database import Database
@@ -74,6 +75,61 @@ async def test_a_backup_of_a_busy_database_is_one_instant_of_it(
     values = copy.read_now(counters.values)
     copy.close()
     assert values["left"][0] == values["right"][0] > 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_backup_in_many_steps_is_one_instant_and_tells_how_far_it_is(
+    db: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.storage.backup.PAGES_AT_ONCE", 1)
+    counters.create(db.write_engine)
+    told: list[Step] = []
+
+    def write_meanwhile(step: Step) -> None:
+        told.append(step)
+        if step.what == "Copying the database" and len(told) <= 20:
+            with db.write_engine.connect() as connection, connection.begin():
+                insert(connection, "hub_fact", {"name": f"written {len(told)}", "value": "x" * 5000})
+
+    target = tmp_path / "hub.backup"
+    back_up(database_url, target, write_meanwhile)
+    with closing(sqlite3.connect(target)) as copy:
+        assert copy.execute("select count(*) from hub_fact where name like 'written%'").fetchone() == (0,)
+    size = target.stat().st_size
+    copying = [step for step in told if step.what == "Copying the database"]
+    assert [step.done for step in copying] == list(range(4096, size + 1, 4096)), "each page once, to the last"
+    assert {(step.total, step.unit) for step in copying} == {(size, "bytes")}
+    assert [step.what for step in told[len(copying) :]] == ["Checking the copy", "Writing it to disk"]
+
+
+def test_a_backup_and_a_restore_tell_their_steps(
+    db: Database, database_url: str, new_home: str, tmp_path: Path
+) -> None:
+    told: list[Step] = []
+    back_up(database_url, tmp_path / "hub.backup", told.append)
+    db.close()
+    restore(new_home, tmp_path / "hub.backup", epoch=EPOCH, now=START_MS, tell=told.append)
+    steps = list(dict.fromkeys(step.what for step in told))
+    if dialect_of(database_url) == "sqlite":
+        assert steps == ["Copying the database", "Checking the copy", "Writing it to disk", "Reading the backup"]
+        (read,) = [step for step in told if step.what == "Reading the backup"]
+        assert read.done == read.total == (tmp_path / "hub.backup").stat().st_size
+    else:
+        assert steps == [
+            "Copying the database",
+            "Writing it to disk",
+            "Reading the backup",
+            "Putting it into the database",
+        ]
+
+
+def test_a_backup_that_is_stopped_leaves_nothing(db: Database, database_url: str, tmp_path: Path) -> None:
+    def stop(step: Step) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        back_up(database_url, tmp_path / "safe" / "hub.backup", stop)
+    assert list((tmp_path / "safe").iterdir()) == []
 
 
 def _both(tx: Tx, commands: Sequence[int]) -> list[Done[int] | Refused]:
