@@ -22,6 +22,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from hub.upgrade import WebSocketProtocol, is_usual
+
 _START, _BODY = "http.response.start", "http.response.body"
 _LEFT_TO_UVICORN = frozenset({b"connection", b"transfer-encoding"})
 """Headers that change how the connection goes on."""
@@ -78,6 +80,17 @@ class HttpProtocol(HttpToolsProtocol):
         """Its body is whole."""
         self._began = None
         super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """The request asks for a websocket."""
+        if not is_usual(self.scope["method"], self.url, self.headers):
+            super().handle_websocket_upgrade()
+            return
+        self.connections.discard(self)
+        protocol = WebSocketProtocol(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        protocol.connection_made(self.transport)
+        protocol.begin(self.url, self.headers)
+        self.transport.set_protocol(protocol)
 
     def cut_if_late(self, now: float, most_seconds: float) -> None:
         """End the connection when its request is still not whole `most_seconds` after it began; `now` is the loop's time."""

@@ -4,7 +4,8 @@ Why each setting is what it is:
 
 - The socket is opened here because of TCP_USER_TIMEOUT (Linux, RFC 5482): a phone that dropped off the network is noticed after 30 s of
   unacknowledged data instead of the kernel's 15 minutes.
-- `websockets-sansio` costs half the memory per idle phone of uvicorn's older layer, and compression off saves 35 KiB more.
+- `WebSocketProtocol` is made of uvicorn's `websockets-sansio`, which costs half the memory per idle phone of uvicorn's older layer, and
+  compression off saves 35 KiB more.
 - uvicorn sends no pings: the phone app never sees protocol pings, and a busy healthy phone was closed by them. Phone and hub have
   their own.
 - A frame above 64 KiB closes the phone's connection (code 1009): no frame of the protocol is larger.
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp
 
 from hub.answers_at_once import HttpProtocol
 from hub.certificates import Certificate
+from hub.upgrade import WebSocketProtocol
 
 LONGEST_FRAME_BYTES = 64 * 1024
 UNACKNOWLEDGED_SECONDS = 30
@@ -98,7 +100,7 @@ def make_server(
         app,
         loop="uvloop",
         http=HttpProtocol,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_max_size=LONGEST_FRAME_BYTES,
         ws_ping_interval=None,
         ws_per_message_deflate=False,

@@ -128,7 +128,7 @@ async def test_a_hello_is_stored_when_its_turn_comes(hub: NativeHub, monkeypatch
     monkeypatch.setattr(Turnstile, "turn", turn)
     async with phone.socket() as wire:
         await wire.send(phone.hello())
-        await came.wait()
+        await until(came.is_set)
         for _ in range(50):
             await asyncio.sleep(0)
         assert hub.services.db.writer.waiting == 0
