@@ -20,10 +20,9 @@ _OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
 def is_usual(method: str, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether the library would take this request, as far as its form goes: short, in ASCII, and without a body."""
+    """Whether the library would take this request, as far as its form goes: short, and without a body."""
     return (
         method == "GET"
-        and url.isascii()
         and len(headers) <= _MOST_HEADERS
         and sum([len(name) + len(value) for name, value in headers], len(url)) <= _MOST_BYTES
         and _OF_A_BODY.isdisjoint([name for name, _ in headers])
@@ -37,7 +36,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Take an upgrade for which `is_usual` holds; `connection_made` was called before. Nothing else of the connection was read."""
         given = Headers()
         for name, value in headers:
-            given[name.decode("ascii")] = value.decode("latin-1")
+            given[name.decode("ascii")] = value.decode("latin-1").strip(" \t")
         # The library's reader looks at the state when it starts: a request comes first while connecting, frames come once open.
         self.conn.state = State.OPEN
         self.conn.parser = self.conn.parse()

@@ -35,7 +35,9 @@ REQUESTS = {
     "several headers of one name": request(
         *ASKS, KEY, VERSION, b"Sec-WebSocket-Protocol: a", b"sec-websocket-protocol: handset.v1", b"X-A: 1", b"X-A: 2"
     ),
-    "spaces around values": request(b"Upgrade:   WebSocket  ", b"Connection: keep-alive, Upgrade\t", KEY, VERSION),
+    "spaces around values": request(
+        b"Upgrade:   WebSocket", b"Connection: keep-alive, Upgrade\t", KEY + b" ", VERSION + b" \t"
+    ),
     "a value that is not ASCII": request(*ASKS, KEY, VERSION, b"X-Name: M\xfcller"),
     "no key": request(*ASKS, VERSION),
     "two keys": request(*ASKS, KEY, KEY, VERSION),
