@@ -127,12 +127,7 @@ class SocketSession(NativeSession):
 
     async def _converse(self, identity: PhoneIdentity, node: str, sessions: Sessions, turnstile: Turnstile) -> None:
         frame = await self._read()
-        if frame is None:
-            return
-        hello = as_hello(frame[0])
-        self._deadline.reschedule(None)
-        await turnstile.turn()
-        if not await self._greet(identity, hello, node, sessions):
+        if frame is None or not await self._greet(identity, as_hello(frame[0]), node, sessions, turnstile):
             return
         while self.ending is None:
             frame = await self._read()
@@ -160,7 +155,11 @@ class SocketSession(NativeSession):
                 UNKNOWN_FRAMES.inc()
                 log.debug("ignored a frame of an unknown type", device=self.device_id, frame=error.detail)
 
-    async def _greet(self, identity: PhoneIdentity, hello: Hello, node: str, sessions: Sessions) -> bool:
+    async def _greet(
+        self, identity: PhoneIdentity, hello: Hello, node: str, sessions: Sessions, turnstile: Turnstile
+    ) -> bool:
+        self._deadline.reschedule(None)
+        await turnstile.turn()
         with sessions.greeting(identity.device_id) as greeting:
             self._is_waiting = False
             greeted = await self._commit_hello(identity, hello, node)
