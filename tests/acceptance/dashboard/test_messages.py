@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from pathlib import Path
 
@@ -70,6 +71,38 @@ async def test_a_phone_whose_clock_is_slow_does_not_turn_the_story_round(house: 
     stages = re.compile("^(Accepted|On phone|Sent|Delivered)$")
     shown = page.get_by_role("region", name="What happened").get_by_role("listitem").get_by_text(stages)
     await expect(shown).to_have_text(["Accepted", "On phone", "Sent", "Delivered"])
+
+
+@pytest.mark.parametrize(("theme", "size"), [("light", (375, 812)), ("dark", (768, 1024))])
+async def test_a_story_is_linked_and_saved_from_its_menu_where_there_is_no_room(
+    house: House, theme: Theme, size: Size
+) -> None:
+    world = await house.world()
+    message = await world.send(MAYA, "Your bike is ready")
+    await world.settled("delivered", "sent")
+    page = await house.signed_in(f"/messages/{message}", theme=theme, size=size)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    more = page.get_by_role("button", name="More", exact=True)
+    if theme == "dark":  # as it is without HTTPS
+        await page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not here')); }")
+    await more.click()
+    await page.get_by_role("menuitem", name="Copy link").click()
+    await expect(page.get_by_text("Link copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == f"{house.hub.url}/ui/messages/{message}"
+    await expect(more).to_be_focused()
+    await more.click()
+    await house.axe(page)
+    async with page.expect_download() as started:
+        await page.get_by_role("menuitem", name="JSON for support").click()
+    saved = await started.value
+    assert saved.suggested_filename == f"{message}.json"
+    assert json.loads((await saved.path()).read_text())["message"]["id"] == message
+    assert await page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    await expect(page.get_by_role("button", name="Open thread")).to_be_visible()
+    await page.set_viewport_size({"width": 900, "height": 800})
+    await expect(more).to_have_count(0)
+    for name in ("Copy link", "JSON for support"):
+        await expect(page.get_by_role("button", name=name)).to_be_visible()
 
 
 async def test_a_new_text_appears_in_the_log_by_itself(house: House) -> None:

@@ -49,6 +49,7 @@ export const STORY = {
   what: "What happened",
   every: "Every event",
   copyLink: "Copy link",
+  linkCopied: "Link copied",
   support: "JSON for support",
   thread: "Open thread",
   again: "Send again",
