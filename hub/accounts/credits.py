@@ -15,8 +15,9 @@ Amounts are whole millionths of the currency, so that nothing is rounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
+from functools import cached_property
 
 import msgspec
 
@@ -27,8 +28,8 @@ from hub.storage.accounts import find_account
 from hub.storage.credits import (
     CreditRow,
     EntryRow,
+    ask_credits,
     find_credits,
-    lock_credits,
     paid_for,
     write_entries,
     write_price,
@@ -128,9 +129,19 @@ class CreditBook:
 
     def __init__(self, tx: Tx, account_ids: Collection[str]) -> None:
         self._tx = tx
-        rows = lock_credits(tx.conn, account_ids) if account_ids else {}
-        self._price = {account_id: row.price_micros for account_id, row in rows.items() if row.price_micros}
-        self._left = {account_id: row.balance_micros for account_id, row in rows.items()}
+        self._asked: Callable[[], dict[str, CreditRow]] = ask_credits(tx.conn, account_ids) if account_ids else dict
+
+    @cached_property
+    def _rows(self) -> dict[str, CreditRow]:
+        return self._asked()
+
+    @cached_property
+    def _price(self) -> dict[str, int]:
+        return {account_id: row.price_micros for account_id, row in self._rows.items() if row.price_micros}
+
+    @cached_property
+    def _left(self) -> dict[str, int]:
+        return {account_id: row.balance_micros for account_id, row in self._rows.items()}
 
     def has_price(self, account_id: str) -> bool:
         """Whether this account pays for its texts."""

@@ -28,7 +28,7 @@ from hub.messages.lines import LineBook, Wish
 from hub.messages.prepare import Given, PreparedSend, RecipientError
 from hub.messages.sent_media import MMS, Outgoing
 from hub.messages.threads import conversation_id, merged
-from hub.storage.consent import opted_out
+from hub.storage.consent import ask_opted_out
 from hub.storage.conversations import Touch, touch_conversations
 from hub.storage.messages import Hop, MessageRow, insert_accepted, insert_hops
 from hub.storage.messages_batches import BatchRow, claim_keys, find_keys, insert_batches
@@ -119,8 +119,9 @@ def _plan(
         for command in commands
     ]
     every = [wish for wished in wishes for wish in wished]
+    asked = ask_opted_out(tx.conn, {wish.account_id for wish in every}, {wish.peer for wish in every})
     book.read_for(every)
-    out = opted_out(tx.conn, {wish.account_id for wish in every}, {wish.peer for wish in every}) if every else {}
+    out = asked()
     return [
         Refused(HubError(Code.OPTED_OUT))
         if _must_refuse(command, wished, out)

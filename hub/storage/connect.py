@@ -36,6 +36,8 @@ READER_CACHE_KIB = 8 * 1024
 KEEP_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """libpq's words for: a network that died is noticed within half a minute.
 https://www.postgresql.org/docs/current/libpq-connect.html"""
+_MAY_WAIT = (TransactionStatus.IDLE, TransactionStatus.ACTIVE)
+"""What a connection says of itself while its first statements are not sent, and while later ones are under way."""
 STATEMENT_MS = {"write": 30_000, "read": 30_000, "checkpoint": 30_000}
 
 
@@ -107,7 +109,7 @@ def require_open_transaction(connection: Connection) -> None:
         is_open = driver.in_transaction
     else:
         status = None if driver is None else driver.info.transaction_status
-        is_open = status == TransactionStatus.INTRANS or (status == TransactionStatus.IDLE and has_waiting(connection))
+        is_open = status == TransactionStatus.INTRANS or (status in _MAY_WAIT and has_waiting(connection))
     if not is_open:
         raise RuntimeError("an error inside this transaction was swallowed: the database has given it up")
 

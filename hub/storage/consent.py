@@ -1,6 +1,6 @@
 """Who asked to hear no more."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, or_, select
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
 from hub.storage.conversations import CONVERSATION
-from hub.storage.direct import fetch
+from hub.storage.direct import ask
 from hub.storage.messages import MESSAGE
 from hub.storage.schema.contacts import ConsentChange, OptOut
 from hub.storage.transaction import DialectName, Tx
@@ -58,12 +58,19 @@ _WAITING = select(MESSAGE.c.account_id, MESSAGE.c.peer, MESSAGE.c.id).where(
 )
 
 
+def ask_opted_out(
+    conn: Connection, account_ids: Collection[str], peers: Collection[str]
+) -> Callable[[], dict[tuple[str, str], OptOutRow]]:
+    """`opted_out`, whose answer comes with the next one that is waited for (`hub.storage.direct.ask`)."""
+    found = ask(conn, _OUT, {"account_ids": sorted(account_ids), "peers": sorted(peers)})
+    return lambda: {(row[0], row[1]): OptOutRow(*row) for row in found()}
+
+
 def opted_out(
     conn: Connection, account_ids: Collection[str], peers: Collection[str]
 ) -> dict[tuple[str, str], OptOutRow]:
     """Which of these peers asked these accounts to hear no more."""
-    found = fetch(conn, _OUT, {"account_ids": sorted(account_ids), "peers": sorted(peers)})
-    return {(row[0], row[1]): OptOutRow(*row) for row in found}
+    return ask_opted_out(conn, account_ids, peers)()
 
 
 def list_opted_out(

@@ -1,6 +1,6 @@
 """Balances and their ledger. Every change of a balance here writes its entry in the same call."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.core.clock import UtcMs
 from hub.storage.arrays import one_of, texts
-from hub.storage.direct import fetch
+from hub.storage.direct import ask, fetch
 from hub.storage.schema.credits import CreditAccount, CreditEntry
 from hub.storage.transaction import Tx
 from hub.storage.types import table_of
@@ -88,10 +88,10 @@ def find_credits(conn: Connection, account_id: str) -> CreditRow | None:
     return None if row is None else CreditRow(*row)
 
 
-def lock_credits(conn: Connection, account_ids: Collection[str]) -> dict[str, CreditRow]:
-    """Those of these accounts that pay for their texts, locked until the transaction ends."""
-    rows = fetch(conn, _LOCK, {"account_ids": sorted(account_ids)})
-    return {row[0]: CreditRow(*row) for row in rows}
+def ask_credits(conn: Connection, account_ids: Collection[str]) -> Callable[[], dict[str, CreditRow]]:
+    """Those of these accounts that pay for their texts, locked until the transaction ends (`hub.storage.direct.ask`)."""
+    rows = ask(conn, _LOCK, {"account_ids": sorted(account_ids)})
+    return lambda: {row[0]: CreditRow(*row) for row in rows()}
 
 
 def paid_for(conn: Connection, account_ids: Collection[str], message_ids: Collection[str]) -> list[Paid]:

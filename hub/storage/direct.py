@@ -36,6 +36,20 @@ def fetch(conn: Connection, statement: Executable, values: Mapping[str, Any]) ->
     return _piped(conn, prepared.sql, given, Pipeline.rows)
 
 
+def ask(conn: Connection, statement: Executable, values: Mapping[str, Any]) -> Callable[[], Sequence[Sequence[Any]]]:
+    """`fetch` for a batch that has several things to look up: call what it returns for the rows.
+
+    On PostgreSQL the statement goes to the server with the next one that is waited for, in this order, and so waits for no answer of its
+    own. On SQLite, which has no server to wait for, it is run at once.
+    """
+    if conn.dialect.name == "sqlite":
+        rows = fetch(conn, statement, values)
+        return lambda: rows
+    prepared = _prepared(conn, statement)
+    asked = _piped(conn, prepared.sql, prepared.given(values), Pipeline.ask)
+    return lambda: _as_sqlalchemy(conn, prepared.sql, lambda pipeline: pipeline.rows_of(asked))
+
+
 def run(conn: Connection, statement: Executable, values: Mapping[str, Any]) -> None:
     """A statement that is built once in its module, whose answer nobody reads.
 

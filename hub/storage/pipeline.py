@@ -1,17 +1,18 @@
 """Hot statements on PostgreSQL: prepared once a connection, writes sent together, a few system calls for all of them.
 
 A statement by way of SQLAlchemy and a cursor of psycopg costs 130 µs of the hub's CPU, nearly all of it around the statement, and its
-caller waits for the server each time. Here a statement whose answer nobody reads waits until an answer is wanted (a look-up, the commit),
-and then all of them go to the server in one piece, which answers them in one piece: 10 µs a statement, one wait for all.
+caller waits for the server each time. Here a statement whose answer nobody reads is not waited for: until an answer is wanted (a look-up,
+the commit) all are one piece, which the server answers in one piece: 10 µs a statement, one wait for all.
 https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 
-What waits belongs to the transaction of its connection. It is sent before anything else happens on that connection, whoever asks
+What waits belongs to the transaction of its connection. It is run before anything else happens on that connection, whoever asks
 (`hub.storage.connect` listens to SQLAlchemy), and forgotten by a rollback. After the first statement that fails PostgreSQL skips all
 others of the piece, a COMMIT among them: so a statement that must have taken effect before the COMMIT has to fail where it does not.
 """
 
 import select
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -23,6 +24,15 @@ Given = Sequence[Any]
 """Values of a statement's parameters: text, numbers, truth values, bytes, None, or a list of those."""
 
 
+class Asked:
+    """A look-up whose rows nobody has waited for yet."""
+
+    __slots__ = ("result",)
+
+    def __init__(self) -> None:
+        self.result: psycopg.pq.abc.PGresult | None = None
+
+
 class Pipeline:
     """One connection of psycopg. Used by one thread at a time, like the connection itself. Raises `psycopg.Error`."""
 
@@ -31,15 +41,19 @@ class Pipeline:
         self._pg = driver.pgconn
         self._loader = Transformer(driver)
         self._names: dict[str, bytes] = {}
+        self._fresh: dict[str, bytes] = {}
+        """Statements of the open piece that are prepared by it."""
         self._made = 0
-        self._waiting: list[tuple[str, list[bytes | None]]] = []
+        self._waiting: list[tuple[str, list[bytes | None], Asked | None]] = []
+        self._sent: list[Asked | None] = []
+        """What was sent of the open piece: for each result that will come, who wants its rows."""
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether statements of the open transaction were not sent yet."""
-        return bool(self._waiting)
+        """Whether statements of the open transaction were not sent, or not answered yet."""
+        return bool(self._waiting or self._sent)
 
     @property
     def is_lost(self) -> bool:
@@ -47,16 +61,31 @@ class Pipeline:
         return self._pg.status != ConnStatus.OK
 
     def later(self, sql: str, given: Given) -> None:
-        """Run a statement (`$1`, `$2` … are its parameters) before whatever comes next. Its errors come then."""
-        self._waiting.append((sql, [_as_text(value) for value in given]))
-        if self._driver.autocommit:
+        """Run a statement (`$1`, `$2` … are its parameters) before whatever comes next. Its errors come then.
+
+        Inside a transaction that the server knows of, it is sent now: the server works on it while we make the next one.
+        """
+        self._put(sql, given, None)
+        if self._sent or self._pg.transaction_status == TransactionStatus.INTRANS:
+            self._start()
+
+    def ask(self, sql: str, given: Given) -> Asked:
+        """Run a statement like `later`; `rows_of` has its rows, which so come with the answer to whatever is waited for first."""
+        asked = Asked()
+        self._put(sql, given, asked)
+        return asked
+
+    def rows_of(self, asked: Asked) -> list[tuple[Any, ...]]:
+        """The rows of a statement that was asked in this transaction."""
+        if asked.result is None:
             self.flush()
+        if asked.result is None:
+            raise psycopg.InterfaceError("its transaction was rolled back")
+        return self._rows_in(asked.result)
 
     def rows(self, sql: str, given: Given) -> list[tuple[Any, ...]]:
         """Run what waits and this statement; its rows."""
-        result = self._answer(sql, given)
-        self._loader.set_pgresult(result)
-        return self._loader.load_rows(0, result.ntuples, tuple)
+        return self._rows_in(self._answer(sql, given))
 
     def count(self, sql: str, given: Given) -> int:
         """Run what waits and this statement; how many rows it touched."""
@@ -64,61 +93,97 @@ class Pipeline:
 
     def flush(self) -> None:
         """Run what waits."""
-        if self._waiting:
-            self._send()
+        if self.is_waiting:
+            self._end()
 
     def commit(self) -> None:
         """Run what waits and COMMIT; where that fails, nothing is left of the transaction. Without anything waiting the driver commits."""
-        if self._waiting:
+        if self.is_waiting:
             try:
-                self._send("COMMIT")
+                self._end("COMMIT")
             except psycopg.Error:
                 if not self.is_lost:
                     self._driver.rollback()
                 raise
 
     def forget(self) -> None:
-        """What waits is not to be run: its transaction is rolled back."""
+        """What waits is not to be run, and how what was sent went is not to be told: its transaction is rolled back."""
         self._waiting.clear()
+        if self._sent:
+            with suppress(psycopg.Error):
+                self._end()
+            self._sent = []
+
+    def _put(self, sql: str, given: Given, asked: Asked | None) -> None:
+        self._waiting.append((sql, [_as_text(value) for value in given], asked))
+        if self._driver.autocommit:
+            self.flush()
+
+    def _rows_in(self, result: "psycopg.pq.abc.PGresult") -> list[tuple[Any, ...]]:
+        self._loader.set_pgresult(result)
+        return self._loader.load_rows(0, result.ntuples, tuple)
 
     def _answer(self, sql: str, given: Given) -> "psycopg.pq.abc.PGresult":
-        self._waiting.append((sql, [_as_text(value) for value in given]))
-        return self._send()
+        self._waiting.append((sql, [_as_text(value) for value in given], None))
+        return self._end()
 
-    def _send(self, last: str = "") -> "psycopg.pq.abc.PGresult":
-        """Run what waits, and `last`, in one piece; the last one's result."""
+    def _start(self) -> None:
+        """Send what waits, without asking for its answers."""
         waiting, self._waiting = self._waiting, []
         if self.is_lost:
             raise psycopg.OperationalError("the connection is closed")
-        fresh: dict[str, bytes] = {}
         try:
-            is_first = self._pg.transaction_status == TransactionStatus.IDLE and not self._driver.autocommit
-            self._pg.enter_pipeline_mode()
-            if is_first:
-                self._pg.send_query_params(self._begin().encode(), None)
-            for sql, given in waiting:
-                self._pg.send_query_prepared(self._names.get(sql) or self._prepare(sql, fresh), given)
+            if not self._sent:
+                is_first = self._pg.transaction_status == TransactionStatus.IDLE and not self._driver.autocommit
+                self._pg.enter_pipeline_mode()
+                if is_first:
+                    self._pg.send_query_params(self._begin().encode(), None)
+                    self._sent.append(None)
+            for sql, given, asked in waiting:
+                self._pg.send_query_prepared(self._names.get(sql) or self._prepare(sql), given)
+                self._sent.append(asked)
+            self._pg.flush()
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _end(self, last: str = "") -> "psycopg.pq.abc.PGresult":
+        """Send what waits, and `last`, and wait for the answers to all of the piece; the last one's result."""
+        self._start()
+        try:
             if last:
                 self._pg.send_query_params(last.encode(), None)
+                self._sent.append(None)
             self._pg.pipeline_sync()
             results = self._results()
             self._pg.exit_pipeline_mode()
         except BaseException:
-            self._driver.close()  # nobody knows what is still under way on it
+            self._give_up()
             raise
+        sent, self._sent = self._sent, []
+        fresh, self._fresh = self._fresh, {}
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise errors.error_from_result(result, encoding="utf-8")
         self._names |= fresh
+        for asked, result in zip(sent, results, strict=True):
+            if asked is not None:
+                asked.result = result
         return results[-1]
 
-    def _prepare(self, sql: str, fresh: dict[str, bytes]) -> bytes:
+    def _give_up(self) -> None:
+        """Nobody knows what is still under way on the connection."""
+        self._driver.close()
+        self._sent, self._fresh = [], {}
+
+    def _prepare(self, sql: str) -> bytes:
         """Have a statement prepared under a name; it counts as prepared when the whole piece went well."""
-        name = fresh.get(sql)
+        name = self._fresh.get(sql)
         if name is None:
             self._made += 1
-            name = fresh[sql] = b"hub_%d" % self._made
+            name = self._fresh[sql] = b"hub_%d" % self._made
             self._pg.send_prepare(name, sql.encode())
+            self._sent.append(None)
         return name
 
     def _results(self) -> "list[psycopg.pq.abc.PGresult]":

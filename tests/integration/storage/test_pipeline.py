@@ -1,5 +1,6 @@
 """What waits to be sent to PostgreSQL is sent before anything else happens on its connection, and only if its transaction lives."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.storage.bulk import BulkInsert
 from hub.storage.connect import is_lost, open_engine, require_open_transaction
-from hub.storage.direct import change, fetch, has_waiting, run, run_text
+from hub.storage.direct import ask, change, fetch, has_waiting, run, run_text
 from hub.storage.faults import Verdict, verdict_on
 from hub.storage.schema import METADATA
 
@@ -102,6 +103,79 @@ def test_a_rollback_forgets_what_waits(conn: Connection, postgresql_url: str) ->
     with conn.begin():
         STORE.run(conn, [("b", "1")])
     assert _stored(postgresql_url) == ["b"]
+
+
+def test_the_server_works_on_a_write_while_the_next_one_is_made(conn: Connection, postgresql_url: str) -> None:
+    locks = text("select count(*) from pg_locks where relation = 'hub_fact'::regclass and mode = 'RowExclusiveLock'")
+    with conn.begin():
+        assert fetch(conn, NAMES, {"value": "1"}) == []
+        STORE.run(conn, [("a", "1")])
+        assert has_waiting(conn)
+        require_open_transaction(conn)
+        with open_engine(postgresql_url, "read").connect() as other:
+            give_up_at = time.monotonic() + 60
+            while other.execute(locks).scalar_one() == 0:
+                assert time.monotonic() < give_up_at, "the write has not reached the server"
+                other.rollback()
+    assert not has_waiting(conn)
+    assert _stored(postgresql_url) == ["a"]
+
+
+def test_a_rollback_forgets_what_the_server_works_on(conn: Connection, postgresql_url: str) -> None:
+    for wrong in (False, True):
+        with conn.begin() as transaction:
+            fetch(conn, NAMES, {"value": "1"})
+            STORE.run(conn, [("a", "1")])
+            if wrong:
+                run(conn, WRONG, {})
+            assert has_waiting(conn)
+            transaction.rollback()
+        assert not has_waiting(conn)
+        with conn.begin():
+            STORE.run(conn, [(f"b{wrong}", "1")])
+    assert _stored(postgresql_url) == ["bFalse", "bTrue"]
+
+
+def test_nothing_is_committed_behind_a_failure_that_nobody_has_heard_of_yet(
+    conn: Connection, postgresql_url: str
+) -> None:
+    transaction = conn.begin()
+    fetch(conn, NAMES, {"value": "1"})
+    run(conn, WRONG, {})
+    STORE.run(conn, [("b", "1")])
+    with pytest.raises(DBAPIError) as caught:
+        transaction.commit()
+    assert verdict_on(caught.value) is Verdict.BLAME
+    transaction.rollback()
+    assert _stored(postgresql_url) == []
+    with conn.begin():
+        STORE.run(conn, [("c", "1")])
+    assert _stored(postgresql_url) == ["c"]
+
+
+def test_several_look_ups_are_answered_together_and_each_with_its_own_rows(conn: Connection) -> None:
+    with conn.begin():
+        STORE.run(conn, [("a", "1"), ("b", "2")])
+        first, second = ask(conn, NAMES, {"value": "1"}), ask(conn, KEEP, {"value": "x"})
+        STORE.run(conn, [("c", "1")])
+        third = ask(conn, NAMES, {"value": "1"})
+        assert fetch(conn, NAMES, {"value": "2"}) == [("b",)]
+        assert (first(), second(), third()) == ([("a",)], [("x",)], [("a",), ("c",)])
+        assert first() == [("a",)]
+    with conn.begin() as transaction:
+        lost = ask(conn, NAMES, {"value": "1"})
+        transaction.rollback()
+    with pytest.raises(DBAPIError, match="rolled back"):
+        lost()
+
+
+def test_a_large_write_that_is_sent_at_once_goes_through(conn: Connection) -> None:
+    echo = text("select cast(:value as text) || cast(:value as text)")
+    with conn.begin():
+        fetch(conn, NAMES, {"value": "1"})
+        for _ in range(4):
+            run(conn, echo, {"value": "x" * 4_000_000})
+        assert [row[0] for row in fetch(conn, echo, {"value": "a"})] == ["aa"]
 
 
 def test_nothing_is_committed_with_a_statement_that_fails(conn: Connection, postgresql_url: str) -> None:
