@@ -6,12 +6,16 @@ whoever acts on them also looks by itself from time to time, and everything is l
 
 They are sent after the commit and on a connection of their own. A NOTIFY inside the transaction would make all commits of
 the database queue for one lock. https://www.postgresql.org/docs/current/sql-notify.html
+
+A process that hears nobody else tells nothing: most hubs are alone with their database, and the hints of one accepted text would cost them
+as much as checking its key. So each process calls when it begins to listen and every `CALL_SECONDS`, and whoever hears a new one answers
+with a call of its own; then both look at everything once, for what was committed before they knew of each other.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import psycopg
@@ -43,6 +47,9 @@ MOST_BYTES: Final = 7_900
 """PostgreSQL refuses a payload of 8,000 bytes or more."""
 MOST_WAITING: Final = 1_000
 """Payloads that may wait for a slow connection; beyond it the oldest are dropped."""
+CALL_SECONDS: Final = 10.0
+GONE_SECONDS: Final = 35.0
+"""A process that was not heard for so long is gone."""
 MOST_NAMED: Final = 50
 """Beyond this many endpoints, lines or changed things of one batch, the hint is "look at all", or left out."""
 
@@ -158,14 +165,21 @@ def _payload(sender: str, effects: Sequence[bytes]) -> str:
     return msgspec.json.encode({"sender": sender, "effects": [msgspec.Raw(one) for one in effects]}).decode()
 
 
-def unpack(own_name: str, payload: str) -> list[Effect]:
-    """The effects of a payload; none for one's own, and none for one of a hub version that says other things."""
+class Heard(NamedTuple):
+    """What another process told."""
+
+    sender: str
+    effects: list[Effect]
+
+
+def unpack(own_name: str, payload: str) -> Heard | None:
+    """A payload of another process; None for one's own, and for one of a hub version that says other things."""
     try:
         told = _decoder.decode(payload)
-        return [] if told.sender == own_name else [_effect(hint) for hint in told.effects]
+        return None if told.sender == own_name else Heard(told.sender, [_effect(hint) for hint in told.effects])
     except (msgspec.DecodeError, ProtocolError) as error:
         log.warning("a hint of another hub process was not understood", error=str(error))
-        return []
+        return None
 
 
 def _effect(hint: Told) -> Effect:
@@ -191,6 +205,8 @@ class Hints:
         self._hear = hear
         self._is_here = is_here
         self._is_hearing = False
+        self._others: dict[str, float] = {}
+        """The other processes, and when (in the loop's time) each was heard last."""
         self._gathered: list[Effect] = []
         self._outgoing: deque[str] = deque(maxlen=MOST_WAITING)
         self._something_to_tell = asyncio.Event()
@@ -198,8 +214,8 @@ class Hints:
         """Set while hints of others arrive."""
 
     def tell(self, effect: Effect) -> None:
-        """Tell the others of an effect; those of one commit go out together."""
-        if self._is_hearing or (isinstance(effect, ToPhone) and self._is_here(effect.device_id)):
+        """Tell the others of an effect, if there are any; those of one commit go out together."""
+        if not self._others or self._is_hearing or (isinstance(effect, ToPhone) and self._is_here(effect.device_id)):
             return
         if not self._gathered:
             asyncio.get_running_loop().call_soon(self._send_gathered)
@@ -211,13 +227,32 @@ class Hints:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen())
                 tasks.create_task(self._send())
+                tasks.create_task(self._call_again())
         finally:
             self.is_listening.clear()
+            self._others.clear()
 
     def _send_gathered(self) -> None:
         gathered, self._gathered = self._gathered, []
-        self._outgoing.extend(pack(self._node, merge(gathered)))
+        self._put(pack(self._node, merge(gathered)))
+
+    def _put(self, payloads: Sequence[str]) -> None:
+        self._outgoing.extend(payloads)
         self._something_to_tell.set()
+
+    def _call(self) -> None:
+        """Say that this process is here."""
+        self._put([_payload(self._node, [])])
+
+    async def _call_again(self) -> None:
+        await self.is_listening.wait()
+        loop = asyncio.get_running_loop()
+        while True:
+            self._call()
+            await asyncio.sleep(CALL_SECONDS)
+            gone = [name for name, at in self._others.items() if loop.time() - at >= GONE_SECONDS]
+            for name in gone:
+                del self._others[name]
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         target = make_conninfo(self._url, application_name="handset-hub hints", connect_timeout=5, **KEEP_ALIVE)
@@ -238,7 +273,18 @@ class Hints:
             self._run([WakeDispatch(), WakeDelivery()])
             self.is_listening.set()
             async for notice in connection.notifies():
-                self._run(unpack(self._node, notice.payload))
+                heard = unpack(self._node, notice.payload)
+                if heard is not None:
+                    self._note(heard.sender)
+                    self._run(heard.effects)
+
+    def _note(self, sender: str) -> None:
+        """Another process is there. What was committed before each knew of the other was told to nobody."""
+        is_new = sender not in self._others
+        self._others[sender] = asyncio.get_running_loop().time()
+        if is_new:
+            self._call()
+            self._run([WakeDispatch(), WakeDelivery()])
 
     def _run(self, effects: Sequence[Effect]) -> None:
         self._is_hearing = True

@@ -1,8 +1,8 @@
 """Hints between hub processes: merged, short enough, heard once by the others and never by oneself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 import psycopg
 import pytest
@@ -19,7 +19,8 @@ from hub.core.effects import (
     WakeDelivery,
     WakeDispatch,
 )
-from hub.storage.hints import MOST_BYTES, MOST_NAMED, Hints, merge, pack, unpack
+from hub.storage import hints
+from hub.storage.hints import CHANNEL, MOST_BYTES, MOST_NAMED, Hints, merge, pack, unpack
 
 ALL: list[Effect] = [
     ToPhone("d1", 3, Cancel("m1", 2)),
@@ -34,7 +35,14 @@ ALL: list[Effect] = [
 
 
 def _round(effects: Sequence[Effect]) -> list[Effect]:
-    return [effect for payload in pack("here", merge(effects)) for effect in unpack("there", payload)]
+    return [effect for payload in pack("here", merge(effects)) for effect in _effects_in(payload)]
+
+
+def _effects_in(payload: str) -> list[Effect]:
+    heard = unpack("there", payload)
+    assert heard is not None
+    assert heard.sender == "here"
+    return heard.effects
 
 
 def test_every_effect_arrives_as_it_was() -> None:
@@ -74,7 +82,7 @@ def test_what_must_not_be_lost_for_being_many_is_split() -> None:
     payloads = pack("here", merge(effects))
     assert len(payloads) > 1
     assert all(len(payload.encode()) <= MOST_BYTES for payload in payloads)
-    assert [effect for payload in payloads for effect in unpack("there", payload)] == effects
+    assert [effect for payload in payloads for effect in _effects_in(payload)] == effects
 
 
 def test_a_hint_too_long_for_one_payload_is_left_out() -> None:
@@ -90,7 +98,7 @@ BAD_FRAME = '{"type":"FrameForPhone","device_id":"d","session_no":1,"frame":"{}"
     ["", "{}", "null", '{"sender":"x","effects":[{"type":"?"}]}', f'{{"sender":"x","effects":[{BAD_FRAME}]}}'],
 )
 def test_what_is_not_understood_is_ignored(payload: str) -> None:
-    assert unpack("there", payload) == []
+    assert unpack("there", payload) is None
 
 
 class _Process:
@@ -99,6 +107,11 @@ class _Process:
     def __init__(self, url: str, node: str, phones: Sequence[str] = ()) -> None:
         self.heard: asyncio.Queue[Effect] = asyncio.Queue()
         self.hints = Hints(url, node, self._hear, lambda device_id: device_id in phones)
+
+    async def looks_at_everything(self) -> None:
+        """What it does when it begins to listen, and when it meets another one."""
+        async with asyncio.timeout(60):
+            assert [await self.heard.get(), await self.heard.get()] == [WakeDispatch(), WakeDelivery()]
 
     def _hear(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -111,11 +124,14 @@ async def _running(*processes: _Process) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(process.hints.run()) for process in processes]
     for process in processes:
         await process.hints.is_listening.wait()
-        assert [await process.heard.get(), await process.heard.get()] == [WakeDispatch(), WakeDelivery()]
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in processes:
+            await process.looks_at_everything()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.mark.anyio
@@ -149,3 +165,71 @@ async def test_after_a_broken_connection_everything_is_looked_at_again(postgresq
         one.heard.get_nowait()
     async with _running(one):
         one.hints.tell(WakeAt(1))
+
+
+@asynccontextmanager
+async def _listener(url: str) -> AsyncIterator[AsyncGenerator[psycopg.Notify, None]]:
+    """All that is said on the channel."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(f"listen {CHANNEL}")
+        async with aclosing(connection.notifies()) as said:
+            yield said
+
+
+@pytest.mark.anyio
+@pytest.mark.postgresql
+async def test_a_process_that_is_alone_tells_nobody(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "CALL_SECONDS", 3600.0)
+    one = _Process(postgresql_url, "one")
+    async with asyncio.timeout(60), _listener(postgresql_url) as said, _running(one):
+        assert unpack("x", (await anext(said)).payload) == ("one", [])
+        one.hints.tell(WakeAt(1))
+        async with await psycopg.AsyncConnection.connect(postgresql_url, autocommit=True) as other:
+            await other.execute("select pg_notify(%s, %s)", (CHANNEL, '{"sender":"two","effects":[]}'))
+            assert unpack("x", (await anext(said)).payload) == ("two", [])
+            assert unpack("x", (await anext(said)).payload) == ("one", []), "it answers a new one"
+            await one.looks_at_everything()
+            one.hints.tell(WakeAt(2))
+            assert unpack("x", (await anext(said)).payload) == ("one", [WakeAt(2)]), (
+                "and what came before was told to nobody"
+            )
+
+
+@pytest.mark.anyio
+@pytest.mark.postgresql
+async def test_a_process_that_is_heard_no_more_is_forgotten_and_one_that_calls_is_not(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "CALL_SECONDS", 0.05)
+    monkeypatch.setattr(hints, "GONE_SECONDS", 2.0)
+    one, two = _Process(postgresql_url, "one"), _Process(postgresql_url, "two")
+    async with _running(one):
+        async with _running_beside(one, two), _listener(postgresql_url) as said:
+            calls = 0
+            while calls < 60:  # for longer than a silent one would be remembered
+                calls += (await anext(said)).payload == '{"sender":"two","effects":[]}'
+            two.hints.tell(WakeAt(1))
+            assert await one.heard.get() == WakeAt(1)
+            one.hints.tell(WakeAt(2))
+            assert await two.heard.get() == WakeAt(2)
+        async with _listener(postgresql_url) as said:
+            for _ in range(300):  # it calls all the time; once it has forgotten the other one, it tells no more
+                one.hints.tell(WakeAt(3))
+                heard = [unpack("x", (await anext(said)).payload) for _ in range(2)]
+                if heard == [("one", [])] * 2:
+                    return
+    pytest.fail("it still tells a process that has gone")
+
+
+@asynccontextmanager
+async def _running_beside(one: _Process, two: _Process) -> AsyncIterator[None]:
+    """A second process that comes later and goes earlier."""
+    task = asyncio.create_task(two.hints.run())
+    await one.looks_at_everything()
+    await two.looks_at_everything()
+    await two.looks_at_everything()
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
