@@ -326,9 +326,44 @@ async def test_a_whole_request_may_take_as_long_as_its_answer_needs() -> None:
     assert not wire.is_closed
     go_on.set()
     await ended(state)
-    protocol.cut_if_late(protocol.loop.time() + 100_000, BODY_SECONDS)  # uvicorn's own timer ends an idle connection
+    assert [one.split(b" ", 1)[1][:3] for one in wire.writes] == [b"200"]
+
+
+async def test_an_idle_connection_is_ended_and_one_that_is_used_again_is_not() -> None:
+    protocol, wire, state = connected(sends(start(length(2)), body(b"ok")))
+    protocol.data_received(GET)
+    await ended(state)
+    idle = protocol.timeout_keep_alive
+    protocol.cut_if_late(protocol.loop.time() + idle - 1, BODY_SECONDS)
     assert not wire.is_closed
-    protocol._unset_keepalive_if_required()
+    protocol.data_received(GET[:8])
+    protocol.cut_if_late(protocol.loop.time() + idle + 1, BODY_SECONDS)
+    assert not wire.is_closed
+    protocol.data_received(GET[8:])
+    await ended(state)
+    assert len(wire.writes) == 2
+    protocol.cut_if_late(protocol.loop.time() + idle + 1, BODY_SECONDS)
+    assert wire.is_closed
+
+
+async def test_requests_sent_without_waiting_are_answered_one_after_the_other() -> None:
+    begun, go_on = asyncio.Queue[int](), asyncio.Queue[None]()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        begun.put_nowait(len(wire.writes))
+        await go_on.get()
+        await send(start(length(2)))
+        await send(body(b"ok"))
+
+    protocol, wire, state = connected(app)
+    protocol.data_received(GET * 3)
+    for answered in (0, 1, 2):
+        assert await begun.get() == answered
+        protocol.cut_if_late(protocol.loop.time() + 100_000, BODY_SECONDS)
+        assert not wire.is_closed
+        go_on.put_nowait(None)
+    await ended(state)
+    assert (len(wire.writes), state.total_requests) == (3, 3)
 
 
 async def test_a_body_that_goes_on_behind_its_answer_is_not_read_for_ever() -> None:
