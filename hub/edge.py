@@ -10,11 +10,10 @@ import secrets
 import time
 from collections.abc import Awaitable
 
-from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.log import bind_trace
-from hub.metrics import REQUEST_SECONDS, REQUESTS
+from hub.metrics import REQUESTS
 
 _TRACE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
@@ -48,7 +47,6 @@ class Edge:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,25 +58,16 @@ class Edge:
         started = time.perf_counter()
         door = door_of(scope["path"])
         header = (b"x-trace-id", trace_id.encode())
-        count = self._count
 
         def answer(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), header, NO_SNIFFING]
-                count(door, scope["method"], message["status"], time.perf_counter() - started)
+                method = scope["method"]
+                seconds = time.perf_counter() - started
+                REQUESTS.add(door, method if method in METHODS else "other", message["status"], seconds)
             return send(message)
 
         await self._app(scope, receive, answer)
-
-    def _count(self, door: str, method: str, status: int, seconds: float) -> None:
-        method = method if method in METHODS else "other"
-        key = (door, method, status)
-        found = self._counters.get(key)
-        if found is None:
-            # Finding a metric by its labels costs more than counting; these are kept.
-            found = self._counters[key] = (REQUESTS.labels(door, method, status), REQUEST_SECONDS.labels(door))
-        found[0].inc()
-        found[1].observe(seconds)
 
 
 def trace_id_of(scope: Scope) -> str:

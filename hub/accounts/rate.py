@@ -19,10 +19,13 @@ class Bucket:
 
     def take(self, now: float) -> float:
         """Take one request: 0.0 when it may go, else the seconds until one may (nothing is taken then)."""
+        level = self._level
         if now > self._at:
-            self._level = min(self._size, self._level + (now - self._at) * self._per_second)
+            level += (now - self._at) * self._per_second
+            level = level if level < self._size else self._size
             self._at = now
-        if self._level >= 1.0 - _ROUNDING:
-            self._level = max(self._level - 1.0, 0.0)
+        if level >= 1.0 - _ROUNDING:
+            self._level = level - 1.0 if level > 1.0 else 0.0
             return 0.0
-        return (1.0 - self._level) / self._per_second
+        self._level = level
+        return (1.0 - level) / self._per_second

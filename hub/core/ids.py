@@ -77,8 +77,8 @@ _STEP_MASK = (1 << 32) - 1
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
 """Those of a number in base 32, as `int` reads them."""
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
-_TRIPLES = tuple(map("".join, product(_CROCKFORD.decode(), repeat=3)))
-"""The letters of every fifteen bits."""
+_PAIRS = tuple(map("".join, product(_CROCKFORD.decode(), repeat=2)))
+"""The letters of every ten bits: few enough to stay in the processor's cache, which the 32,768 of fifteen bits do not."""
 _LOW_HALF = (1 << 60) - 1
 _FROM_CROCKFORD = bytes.maketrans(_CROCKFORD, _DIGITS)
 _ID = re.compile(r"[0-9a-hjkmnp-tv-z]{24}", re.ASCII)
@@ -126,8 +126,10 @@ class IdSource:
         """One id, above every id handed out before."""
         with self._lock:
             random = (self._pool or self._draw()).pop()
-            is_later = self._last >> _RANDOM_BITS < now <= MAX_MS
-            self._last = value = now << _RANDOM_BITS | random if is_later else self._after_last(random)
+            first = now << _RANDOM_BITS
+            is_later = self._last < first and now <= MAX_MS
+            # Where the clock says no later: a random step on from the last id, into the next millisecond if need be.
+            self._last = value = first | random if is_later else self._last + 1 + (random & _STEP_MASK)
         return _encode(value)
 
     def _draw(self) -> list[int]:
@@ -136,10 +138,6 @@ class IdSource:
         starts = range(len(drawn) - RANDOM_BYTES, -1, -RANDOM_BYTES)
         self._pool = [int.from_bytes(drawn[start : start + RANDOM_BYTES], "big") for start in starts]
         return self._pool
-
-    def _after_last(self, random: int) -> int:
-        """Above the last id although the clock says no later: a random step on, spilling into the next millisecond if need be."""
-        return self._last + 1 + (random & _STEP_MASK)
 
     def raise_to(self, stored: UtcMs) -> None:
         """From now on no id is as old as this: the time of the youngest id that is stored."""
@@ -234,18 +232,14 @@ def _bounded(now: UtcMs) -> UtcMs:
 
 
 def _encode(value: int) -> str:
-    """Three letters at a time: every message has three ids made for it, and `base64.b32encode` takes five times as long."""
-    triples = _TRIPLES
+    """Two letters at a time: every message has three ids made for it, and `base64.b32encode` takes three times as long."""
+    pairs = _PAIRS
     high, low = value >> 60, value & _LOW_HALF
     return (
-        triples[high >> 45]
-        + triples[high >> 30 & 32767]
-        + triples[high >> 15 & 32767]
-        + triples[high & 32767]
-        + triples[low >> 45]
-        + triples[low >> 30 & 32767]
-        + triples[low >> 15 & 32767]
-        + triples[low & 32767]
+        f"{pairs[high >> 50]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
+        f"{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
+        f"{pairs[low >> 50]}{pairs[low >> 40 & 1023]}{pairs[low >> 30 & 1023]}"
+        f"{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
     )
 
 

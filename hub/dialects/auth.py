@@ -28,6 +28,7 @@ from hub.accounts.signed_in import SignedIn
 from hub.core.errors import Code, HubError
 
 LONGEST_TOKEN = 128
+_PREFIX = PREFIX.encode()
 LONGEST_COOKIE = 512
 COOKIE = "hub_session"
 SECURE_COOKIE = "__Host-hub_session"
@@ -100,9 +101,9 @@ def _from_authorization(value: bytes) -> bytes:
     scheme, _, rest = value.strip().partition(b" ")
     match scheme.lower():
         case b"bearer":
-            return rest.strip()
+            return rest.lstrip()
         case b"basic":
-            return _from_basic(rest.strip())
+            return _from_basic(rest.lstrip())
         case _:
             raise HubError(Code.UNAUTHENTICATED, "Authorization is neither Bearer nor Basic.")
 
@@ -117,7 +118,7 @@ def _from_basic(encoded: bytes) -> bytes:
 
 def _checked(token: bytes) -> str:
     """Refuse what cannot be a key before a hash or a database is asked."""
-    if not token.startswith(PREFIX.encode()) or len(token) > LONGEST_TOKEN:
+    if not token.startswith(_PREFIX) or len(token) > LONGEST_TOKEN:
         raise HubError(Code.UNAUTHENTICATED, "What was sent is no key of this hub: one begins with hub_.")
     return token.decode("latin-1")
 

@@ -102,9 +102,11 @@ def prepare(
     _check_metadata(request.metadata)
     given = _address(recipients, limits, new_id)
     good = tuple(
-        Recipient(one.message_id, one.address)
-        for one in given
-        if one.address is not None and one.message_id is not None
+        [
+            Recipient(one.message_id, one.address)
+            for one in given
+            if one.address is not None and one.message_id is not None
+        ]
     )
     if not good or (request.all_or_nothing and len(good) < len(given)):
         raise _refusal(given)
@@ -117,7 +119,7 @@ def prepare(
             refused=len(given) - len(good),
             batch_id=new_id() if is_batch else None,
             batch_name=None if request.batch_name is None else sanitise(request.batch_name),
-            metadata={sanitise(key): sanitise(value) for key, value in request.metadata.items()},
+            metadata=request.metadata and {sanitise(key): sanitise(value) for key, value in request.metadata.items()},
             scheduled_at=_after_quiet_hours(request, limits, now),
         ),
         given=given,
@@ -172,7 +174,7 @@ def _address(recipients: Sequence[str | Address], limits: SendLimits, new_id: Ca
         raise HubError(
             Code.TOO_MANY_RECIPIENTS, f"{len(recipients)} recipients are too many; at most {limits.max_recipients} go."
         )
-    return tuple(_given(recipient, limits.default_region, new_id) for recipient in recipients)
+    return tuple([_given(recipient, limits.default_region, new_id) for recipient in recipients])
 
 
 def _given(recipient: str | Address, region: str | None, new_id: Callable[[], str]) -> Given:
@@ -223,6 +225,8 @@ def checked_ttl(asked: int | None, limits: SendLimits) -> int:
 
 
 def _check_metadata(metadata: dict[str, str]) -> None:
+    if not metadata:
+        return
     if len(metadata) > METADATA_MAX:
         raise invalid("metadata", "too_many", f"Give at most {METADATA_MAX} entries.")
     for key, value in metadata.items():

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import Connection
 from starlette.types import ASGIApp, Receive, Scope
 
@@ -52,8 +53,7 @@ def found(view: ResultT | None) -> ResultT:
     return view
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[QueryT, BodyT]):
+class Call(msgspec.Struct, Generic[QueryT, BodyT], frozen=True):
     """One request, checked: who asks, the ids of its path as they are stored, its query and its body."""
 
     services: Services
@@ -109,8 +109,7 @@ class Call(Generic[QueryT, BodyT]):
         return await self.services.db.writer.submit(use_case, command, *command.keys())
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[ReturnsT]):
+class Answer(msgspec.Struct, Generic[ReturnsT], frozen=True):
     """An answer that is not just the operation's usual status: another one, or headers beside it."""
 
     body: ReturnsT
@@ -118,8 +117,7 @@ class Answer(Generic[ReturnsT]):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """An answer that is not JSON: a picture, or (as an ASGI application) a stream."""
 
     media_type: str

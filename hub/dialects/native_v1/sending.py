@@ -162,10 +162,14 @@ class Taken(Model):
     results: Annotated[list[Recipient], Meta(description="One per recipient, in the order of the request.")]
 
 
+_STATUS_OF = {status.value: status for status in Status}
+"""`Status(word)`, without what an enumeration does around it."""
+
+
 def shown(accepted: Accepted) -> Taken:
     """The answer of an acceptance. Made from the stored record alone, so that a repeated request is answered the same."""
     results = [_recipient(result) for result in accepted.results]
-    refused = sum(result.error is not None for result in results)
+    refused = len([result for result in results if result.error is not None])
     return Taken(
         batch_id=out_or_none("batch", accepted.batch_id),
         accepted=len(results) - refused,
@@ -184,7 +188,7 @@ def _recipient(result: RecipientResult) -> Recipient:
         to=result.to,
         peer=result.peer,
         message_id=out_or_none("message", result.message_id),
-        state=None if result.state is None else Status(result.state),
+        state=None if result.state is None else _STATUS_OF[result.state],
         line_id=out_or_none("line", result.line_id),
         line_why=result.line_why,
         conversation_id=out_or_none("conversation", result.conversation_id),
@@ -254,11 +258,8 @@ def answered(accepted: Accepted) -> Answer[Taken]:
 
 def sender_of(body: TextToSend | SenderChoice) -> Sender:
     """Who is to send it. Raises `validation` when a request names two senders."""
-    given = [
-        name
-        for name in ("from", "line_id", "device_id")
-        if getattr(body, name if name != "from" else "from_") is not None
-    ]
+    asked = (("from", body.from_), ("line_id", body.line_id), ("device_id", body.device_id))
+    given = [name for name, value in asked if value is not None]
     if len(given) > 1:
         raise invalid(given[1], "two_senders", f"Give one of {' and '.join(given)}, not both.")
     if body.slot is not None and body.device_id is None:

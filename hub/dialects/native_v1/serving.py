@@ -73,6 +73,7 @@ class PathApp:
 
     def __init__(self, services: Services, operations: Sequence[AnyOperation]) -> None:
         self._services = services
+        self._base_url = services.config.base_url
         self._bound = {operation.method: _Bound(operation) for operation in operations}
         self.allowed = sorted({*self._bound, "OPTIONS"} | ({"HEAD"} if "GET" in self._bound else set()))
 
@@ -110,7 +111,7 @@ class PathApp:
             query = bound.query.read(scope["query_string"])
             who = await principal_of_ticket(services, query.ticket)
         else:
-            who = await authenticate_anybody(scope, services.credentials, services.signed_in, services.config.base_url)
+            who = await authenticate_anybody(scope, services.credentials, services.signed_in, self._base_url)
             query = None
         if operation.scope is not None:
             who.require(operation.scope)
