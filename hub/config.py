@@ -226,7 +226,7 @@ class Config:
         "Writes that may wait for the database; beyond it the answer is 503.", 20000, group="Storage"
     )
     writer_window_ms: float = setting(
-        "The longest that the writer gathers commands into one commit.", 1.5, group="Storage"
+        "The longest that the writer gathers commands into one commit.", 3.0, group="Storage"
     )
     reader_threads: int = setting("Threads that read the database.", 4, group="Storage")
     keep_messages_days: int = setting("Days a finished text is kept.", 365, group="Storage")

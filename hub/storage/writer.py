@@ -96,8 +96,9 @@ class Writer:
         return self._runner.is_failing
 
     def _work(self) -> None:
+        batch: Sequence[Waiting] = ()
         while self._queue.wait():
-            gather(self._queue.untaken, self._window_seconds)
+            gather(self._queue.untaken, self._window_seconds, len(batch))
             batch = self._queue.take(MOST_IN_BATCH)
             started = time.perf_counter()
             self._answer(batch, self._runner.run(batch))

@@ -20,8 +20,8 @@ class Sleeper:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def gather(self, waiting: Iterator[int], window_seconds: float) -> float:
-        gather(lambda: next(waiting), window_seconds, monotonic=self.monotonic, sleep=self.sleep)
+    def gather(self, waiting: Iterator[int], window_seconds: float, last: int = 0) -> float:
+        gather(lambda: next(waiting), window_seconds, last, monotonic=self.monotonic, sleep=self.sleep)
         return self.now
 
 
@@ -45,3 +45,16 @@ def test_without_a_window_it_does_not_wait() -> None:
 def test_with_enough_there_is_nothing_to_wait_for() -> None:
     assert Sleeper().gather(count(ENOUGH_WAITING), 1.0) == 0.0
     assert Sleeper().gather(chain([3], count(ENOUGH_WAITING)), 1.0) == STEP_SECONDS
+
+
+def test_it_waits_for_half_of_those_who_were_just_answered() -> None:
+    comes_back = chain([1, 1, 1, 4, 4, 5], repeat(5))
+    assert Sleeper().gather(comes_back, 1.0, last=10) == pytest.approx(6 * STEP_SECONDS)
+    assert Sleeper().gather(repeat(1), 3 * STEP_SECONDS, last=10) == pytest.approx(3 * STEP_SECONDS), (
+        "not beyond the window"
+    )
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_who_sends_alone_is_not_kept_waiting_for_himself(last: int) -> None:
+    assert Sleeper().gather(repeat(1), 1.0, last=last) == STEP_SECONDS
