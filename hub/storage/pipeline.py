@@ -67,7 +67,7 @@ class Pipeline:
         """
         self._put(sql, given, None)
         if self._sent or self._pg.transaction_status == TransactionStatus.INTRANS:
-            self._start()
+            self._start(is_all=True)
 
     def ask(self, sql: str, given: Given) -> Asked:
         """Run a statement like `later`; `rows_of` has its rows, which so come with the answer to whatever is waited for first."""
@@ -127,8 +127,8 @@ class Pipeline:
         self._waiting.append((sql, [_as_text(value) for value in given], None))
         return self._end()
 
-    def _start(self) -> None:
-        """Send what waits, without asking for its answers."""
+    def _start(self, *, is_all: bool) -> None:
+        """Hand what waits to libpq, without asking for its answers. `is_all`: nothing more comes soon, so it is to leave now."""
         waiting, self._waiting = self._waiting, []
         if self.is_lost:
             raise psycopg.OperationalError("the connection is closed")
@@ -142,14 +142,15 @@ class Pipeline:
             for sql, given, asked in waiting:
                 self._pg.send_query_prepared(self._names.get(sql) or self._prepare(sql), given)
                 self._sent.append(asked)
-            self._pg.flush()
+            if is_all:
+                self._pg.flush()
         except BaseException:
             self._give_up()
             raise
 
     def _end(self, last: str = "") -> "psycopg.pq.abc.PGresult":
         """Send what waits, and `last`, and wait for the answers to all of the piece; the last one's result."""
-        self._start()
+        self._start(is_all=False)
         try:
             if last:
                 self._pg.send_query_params(last.encode(), None)
