@@ -30,10 +30,10 @@ from hub.dialects.smsgate.names import Names
 from hub.dialects.smsgate.webhooks import EVENTS, UNSENT, Webhooks
 from hub.moving.old_messages import moved
 from hub.moving.rows import DEVICE, USER, MoveDevice, MoveMessage, MoveUser, move_devices, move_messages, move_users
-from hub.operations.stopping import in_thread
 from hub.phones.smsgate.callers import TRANSPORT
 from hub.phones.smsgate.wire import DEFAULT_SIM, SimCard, sims_of
 from hub.services import Services
+from hub.stopping import in_thread
 from hub.storage.accounts import list_accounts
 from hub.storage.devices import DeviceRow
 from hub.storage.logins import find_login_by_name

@@ -15,8 +15,8 @@ from hub.config import Config, ConfigurationError
 from hub.core.ids import IdSource
 from hub.core.progress import Tell, unheard
 from hub.devices.hold import EndHold, end_hold
-from hub.operations.stopping import in_thread
 from hub.services import Services
+from hub.stopping import in_thread
 from hub.storage.backup import back_up, restore
 
 

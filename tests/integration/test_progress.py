@@ -28,8 +28,8 @@ from hub.cli.progress import SAY_SECONDS, ProgressLine
 from hub.core.errors import Code, HubError
 from hub.core.progress import Step, Tell
 from hub.operations.admin_socket import AdminSocket, LongCommand, ask_running_hub, socket_path
-from hub.operations.stopping import in_thread
 from hub.services import Services
+from hub.stopping import in_thread
 from tests.fakes import FakeClock
 
 pytestmark = pytest.mark.anyio
