@@ -136,23 +136,6 @@ def test_a_rollback_forgets_what_the_server_works_on(conn: Connection, postgresq
     assert _stored(postgresql_url) == ["bFalse", "bTrue"]
 
 
-def test_nothing_is_committed_behind_a_failure_that_nobody_has_heard_of_yet(
-    conn: Connection, postgresql_url: str
-) -> None:
-    transaction = conn.begin()
-    fetch(conn, NAMES, {"value": "1"})
-    run(conn, WRONG, {})
-    STORE.run(conn, [("b", "1")])
-    with pytest.raises(DBAPIError) as caught:
-        transaction.commit()
-    assert verdict_on(caught.value) is Verdict.BLAME
-    transaction.rollback()
-    assert _stored(postgresql_url) == []
-    with conn.begin():
-        STORE.run(conn, [("c", "1")])
-    assert _stored(postgresql_url) == ["c"]
-
-
 def test_several_look_ups_are_answered_together_and_each_with_its_own_rows(conn: Connection) -> None:
     with conn.begin():
         STORE.run(conn, [("a", "1"), ("b", "2")])
@@ -178,8 +161,13 @@ def test_a_large_write_that_is_sent_at_once_goes_through(conn: Connection) -> No
         assert [row[0] for row in fetch(conn, echo, {"value": "a"})] == ["aa"]
 
 
-def test_nothing_is_committed_with_a_statement_that_fails(conn: Connection, postgresql_url: str) -> None:
+@pytest.mark.parametrize("is_under_way", [False, True], ids=["all-in-one-piece", "sent-before-the-commit"])
+def test_nothing_is_committed_with_a_statement_that_fails(
+    conn: Connection, postgresql_url: str, is_under_way: bool
+) -> None:
     transaction = conn.begin()
+    if is_under_way:
+        fetch(conn, NAMES, {"value": "1"})  # from here on the server is sent each write as it comes
     STORE.run(conn, [("a", "1")])
     run(conn, WRONG, {})
     STORE.run(conn, [("b", "1")])

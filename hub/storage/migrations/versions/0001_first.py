@@ -1,4 +1,5 @@
 """The first schema. Until the first release it is kept equal to the tables of `hub/storage/schema`; after it, it never changes.
+It is as long as there are tables: a program writes a function for each, and no part of it could be changed without the others.
 
 Where a row is updated several times in its life, PostgreSQL pages keep room for its new versions (`fillfactor`), so that an
 update that touches no index stays on its page. The tables that queues live in are vacuumed after 2 % of dead rows instead of
