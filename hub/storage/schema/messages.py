@@ -8,6 +8,7 @@ from hub.storage.types import CleanText, Int64, RowNumber, UtcMillis
 PENDING = "state in ('queued', 'retried')"
 # A list of more than two words would be a table that SQLite makes anew for every row it writes, whichever index it looks at: 2 µs each.
 EXPIRING = "(state = 'scheduled' or state = 'queued' or state = 'retried' or state = 'dispatched')"
+UNBOUND = "(state = 'scheduled' or state = 'queued' or state = 'retried')"
 ON_DEVICE = "(state = 'queued' or state = 'retried' or state = 'dispatched' or state = 'uncertain')"
 """Predicates of partial indexes. A statement says them in these words, else SQLite does not see that the index holds what it asks for."""
 
@@ -147,6 +148,13 @@ class Message(SQLModel, table=True):
             "expires_at",
             sqlite_where=text(EXPIRING),
             postgresql_where=text(EXPIRING),
+        ),
+        # Cancels of unbound texts wait only while a restored hub is held; the look for them would read the whole queue.
+        Index(
+            "message_cancel_waits",
+            "cancel_requested_at",
+            sqlite_where=text(f"cancel_requested_at is not null and {UNBOUND}"),
+            postgresql_where=text(f"cancel_requested_at is not null and {UNBOUND}"),
         ),
         Index(
             "message_on_device",

@@ -24,6 +24,7 @@ LOOKS: dict[str, Look] = {
     "message_offered": lambda tx: messages_queue.offers_until(tx.conn, START_MS, 10),
     "message_expiring unbound": lambda tx: messages_queue.expired_until(tx.conn, START_MS, 10),
     "message_expiring bound": lambda tx: messages_queue.overdue_until(tx.conn, START_MS, 10),
+    "message_cancel_waits": lambda tx: messages_queue.cancels_waiting(tx.conn, 10),
     "message_uncertain": lambda tx: messages_queue.uncertain_until(tx.conn, START_MS, 10),
 }
 FINISHED = 1500

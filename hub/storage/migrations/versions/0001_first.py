@@ -546,6 +546,18 @@ def _message() -> None:
         postgresql_where=sa.text("batch_id is not null"),
     )
     op.create_index(
+        "message_cancel_waits",
+        "message",
+        ["cancel_requested_at"],
+        unique=False,
+        sqlite_where=sa.text(
+            "cancel_requested_at is not null and (state = 'scheduled' or state = 'queued' or state = 'retried')"
+        ),
+        postgresql_where=sa.text(
+            "cancel_requested_at is not null and (state = 'scheduled' or state = 'queued' or state = 'retried')"
+        ),
+    )
+    op.create_index(
         "message_expiring",
         "message",
         ["expires_at"],
