@@ -9,6 +9,8 @@ Why each setting is what it is:
 - uvicorn sends no pings: the phone app never sees protocol pings, and a busy healthy phone was closed by them. Phone and hub have
   their own.
 - A frame above 64 KiB closes the phone's connection (code 1009): no frame of the protocol is larger.
+- uvloop closes a TLS connection when its other end has said that it closes too, and waits 30 s for that. A phone that is gone never says
+  so, nor does a customer's idle connection that nobody reads, and a stop would wait for them until its limit: they are cut.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ UNACKNOWLEDGED_SECONDS = 30
 BACKLOG = 4096
 TICKS_BETWEEN_LOOKS = 50
 """uvicorn ticks ten times a second; connections that are late, and a renewed certificate, are looked for every five seconds."""
+CLOSING_LOOK_SECONDS = 1.0
+"""While the server stops, TLS connections that are still closing at a second look are cut."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -83,7 +87,22 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, end what is open, wait for what is under way."""
         await self._before_stop()
-        await super().shutdown(sockets)
+        cutting = asyncio.create_task(self._cut_unanswered()) if self.config.ssl is not None else None
+        try:
+            await super().shutdown(sockets)
+        finally:
+            if cutting is not None:
+                cutting.cancel()
+
+    async def _cut_unanswered(self) -> None:
+        before: set[asyncio.Transport] = set()
+        while True:
+            await asyncio.sleep(CLOSING_LOOK_SECONDS)
+            open_ones = [connection.transport for connection in self.server_state.connections]
+            closing = {transport for transport in open_ones if transport.is_closing()}
+            for transport in closing & before:
+                transport.abort()
+            before = closing
 
 
 def make_server(

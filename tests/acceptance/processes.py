@@ -65,7 +65,8 @@ class HubProcess:
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.settings.get("HUB_TLS", "off") == "off" else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     @property
     def log_path(self) -> Path:
