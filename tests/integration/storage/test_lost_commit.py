@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -11,6 +11,7 @@ import pytest
 from hub.core.errors import HubError
 from hub.core.ids import IdSource
 from hub.storage.database import Database
+from hub.storage.transaction import Done, Refused, Tx
 from tests.fakes import FakeClock
 from tests.integration.storage import counters
 from tests.integration.storage.counters import Add, add
@@ -124,6 +125,33 @@ def _obey_when_blocked(url: str, link: Link, commit: bytes) -> None:
         while other.execute(blocked).fetchone() == (0,):
             pass
     link.server.sendall(commit)
+
+
+async def test_a_batch_that_only_writes_leaves_in_one_piece(
+    behind_proxy: Callable[[Rule], Made], postgresql_url: str
+) -> None:
+    """Half of it, left open on the server by a line that breaks, would hold up its own second attempt."""
+    pieces: list[bytes] = []
+
+    def rule(_link: Link, data: bytes) -> bool:
+        pieces.append(data)
+        return True
+
+    def write_slowly(tx: Tx, commands: Sequence[Add]) -> list[Done[int] | Refused]:
+        done = counters.write_only(tx, commands)
+        with psycopg.connect(postgresql_url, autocommit=True) as other:
+            for _ in range(50):  # by then the proxy has what was sent
+                other.execute("select 1")
+        assert not pieces
+        return done
+
+    proxy, db = behind_proxy(lambda _link, _data: True)
+    await db.writer.submit(counters.write_only, Add("a", 1), KEY)
+    proxy.rule = rule
+    await db.writer.submit(write_slowly, Add("a", 2), KEY)
+    (piece,) = pieces
+    assert is_commit(piece)
+    assert await db.read(counters.values) == {"a": (3, "++")}
 
 
 async def test_a_whole_batch_that_arrives_after_it_was_run_again_is_not_applied(
