@@ -178,12 +178,19 @@ def _begin_deferred(connection: Connection) -> None:
     connection.exec_driver_sql("begin")
 
 
+KEYS_ONLY = " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+"""What writes looks rows up by key, a batch at a time, and its statements are planned once for a connection. A plan that was made while the
+tables were nearly empty reads them from end to end, and is kept until PostgreSQL has counted them: after a minute, in which a new hub's
+look-ups take ten times as long. So the planner is told that reading a whole table is no way at all.
+https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES"""
+
+
 def _postgresql_engine(url: str, purpose: Purpose) -> Engine:
     options = (
         f"-c statement_timeout={STATEMENT_MS[purpose]} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+        " -c jit=off"  # compiling a statement costs more than any of these statements
     )
-    if purpose == "read":
-        options += " -c default_transaction_read_only=on"
+    options += " -c default_transaction_read_only=on" if purpose == "read" else KEYS_ONLY
     target = make_url(url).set(drivername="postgresql+psycopg")
     engine = create_engine(
         target,

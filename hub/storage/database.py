@@ -56,6 +56,7 @@ class Database:
             BatchRunner(self._write_engine, self.dialect, clock, ids, patience_seconds),
             limit=writer_queue,
             window_seconds=writer_window_ms / 1000,
+            half_is_enough=self.dialect == "postgresql",
         )
         self._checkpoints: Checkpoints | None = None
         if self.dialect == "sqlite":

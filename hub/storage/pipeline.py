@@ -24,6 +24,11 @@ Given = Sequence[Any]
 """Values of a statement's parameters: text, numbers, truth values, bytes, None, or a list of those."""
 
 
+PLANNED_AGAIN_AFTER = frozenset(10**power for power in range(1, 7))
+"""Uses of a statement on one connection. PostgreSQL keeps its plan until it has counted the tables anew, a minute later at the earliest; a
+plan that was made while they were nearly empty can cost ten times what it should by then."""
+
+
 class Asked:
     """A look-up whose rows nobody has waited for yet."""
 
@@ -41,6 +46,9 @@ class Pipeline:
         self._pg = driver.pgconn
         self._loader = Transformer(driver)
         self._names: dict[str, bytes] = {}
+        self._uses: dict[str, int] = {}
+        self._stale: list[bytes] = []
+        """Names nobody uses any more, which the server still knows."""
         self._fresh: dict[str, bytes] = {}
         """Statements of the open piece that are prepared by it."""
         self._made = 0
@@ -139,8 +147,11 @@ class Pipeline:
                 if is_first:
                     self._pg.send_query_params(self._begin().encode(), None)
                     self._sent.append(None)
+            while self._stale:
+                self._pg.send_query_params(b"DEALLOCATE " + self._stale.pop(), None)
+                self._sent.append(None)
             for sql, given, asked in waiting:
-                self._pg.send_query_prepared(self._names.get(sql) or self._prepare(sql), given)
+                self._pg.send_query_prepared(self._name_of(sql), given)
                 self._sent.append(asked)
             if is_all:
                 self._pg.flush()
@@ -166,6 +177,7 @@ class Pipeline:
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise errors.error_from_result(result, encoding="utf-8")
+        self._stale += [self._names[sql] for sql in fresh if sql in self._names]
         self._names |= fresh
         for asked, result in zip(sent, results, strict=True):
             if asked is not None:
@@ -176,6 +188,13 @@ class Pipeline:
         """Nobody knows what is still under way on the connection."""
         self._driver.close()
         self._sent, self._fresh = [], {}
+
+    def _name_of(self, sql: str) -> bytes:
+        """A statement that is prepared, anew after 10, 100, 1,000 … uses: so it is planned for the tables as they have become."""
+        uses = self._uses[sql] = self._uses.get(sql, -1) + 1
+        if sql in self._names and uses not in PLANNED_AGAIN_AFTER:
+            return self._names[sql]
+        return self._prepare(sql)
 
     def _prepare(self, sql: str) -> bytes:
         """Have a statement prepared under a name; it counts as prepared when the whole piece went well."""

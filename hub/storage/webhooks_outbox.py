@@ -91,12 +91,19 @@ def wants(dialect: DialectName) -> str:
   and (ev.type not like 'endpoint:%' or ev.data not like '%' || ep.id || '%')"""
 
 
+_ENDPOINTS_OF: Mapping[DialectName, str] = {
+    "sqlite": "join wh_endpoint ep on ep.account_id = ev.account_id",
+    # `offset 0` keeps the planner from turning this round, and reading the endpoints of all accounts for each batch.
+    "postgresql": "cross join lateral (select * from wh_endpoint where account_id = ev.account_id offset 0) ep",
+}
+
+
 def _fan_out(dialect: DialectName, source: str) -> str:
     """Deliveries of the events in `source` for every endpoint that wants them."""
     return f"""{_DELIVERY_COLUMNS}
 select ev.account_id, ep.id, ep.version, ep.format, ep.template, null, '', ev.seq, 0, 0, {ORDER_KEY},
   case ep.state when 'disabled' then 1 else 0 end, {_DB_NOW[dialect]}, 0, :now
-from {source} ev join wh_endpoint ep on ep.account_id = ev.account_id
+from {source} ev {_ENDPOINTS_OF[dialect]}
 where ep.deleted_at is null and not ep.is_implicit and {wants(dialect)}
 order by ev.seq"""
 

@@ -43,10 +43,11 @@ class Writer:
     A caller that is cancelled while it waits takes back nothing: its command is applied or refused like any other.
     """
 
-    def __init__(self, runner: BatchRunner, *, limit: int, window_seconds: float) -> None:
+    def __init__(self, runner: BatchRunner, *, limit: int, window_seconds: float, half_is_enough: bool = False) -> None:
         self._queue = CommandQueue(limit)
         self._runner = runner
         self._window_seconds = window_seconds
+        self._half_is_enough = half_is_enough
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_effects: Callable[[Sequence[Effect]], None] = _no_effects
         """Runs the effects of a batch: called on the loop after the commit, before the futures resolve."""
@@ -98,7 +99,7 @@ class Writer:
     def _work(self) -> None:
         batch: Sequence[Waiting] = ()
         while self._queue.wait():
-            gather(self._queue.untaken, self._window_seconds, len(batch))
+            gather(self._queue.untaken, self._window_seconds, len(batch), half_is_enough=self._half_is_enough)
             batch = self._queue.take(MOST_IN_BATCH)
             started = time.perf_counter()
             self._answer(batch, self._runner.run(batch))

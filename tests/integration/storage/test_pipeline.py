@@ -1,5 +1,6 @@
 """What waits to be sent to PostgreSQL is sent before anything else happens on its connection, and only if its transaction lives."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -47,6 +48,29 @@ def test_writes_wait_for_the_commit_and_are_stored_by_it(conn: Connection, postg
         require_open_transaction(conn)
     assert not has_waiting(conn)
     assert _stored(postgresql_url) == ["a%", "b%"]
+
+
+def test_a_statement_that_is_used_often_is_planned_anew(conn: Connection) -> None:
+    """Else what was planned for an empty table reads the full one from end to end. The old plan is not kept beside it."""
+    known = text(
+        "select name from pg_prepared_statements where statement like 'select cast($1 as text)%' order by prepare_time"
+    )
+    names: list[list[str]] = []
+    for _ in range(102):
+        with conn.begin():
+            fetch(conn, KEEP, {"value": "1"})
+            names.append([row[0] for row in conn.execute(known)])
+    changes = [place for place in range(1, len(names)) if names[place][-1] != names[place - 1][-1]]
+    assert changes == [10, 100]
+    assert len(names[9]) == len(names[99]) == len(names[101]) == 1
+
+
+def test_what_writes_reads_no_table_from_end_to_end(conn: Connection) -> None:
+    """Whatever a plan believes of a table's size when it is made."""
+    update_one = "update message set state = 'sent' from unnest(array['a', 'b']) given(id) where message.id = given.id"
+    plan = "\n".join(row[0] for row in conn.execute(text(f"explain {update_one}")))
+    assert "message_pkey" in plan, plan
+    assert not re.search("Seq Scan|Hash|Merge", plan), plan
 
 
 def test_every_way_of_asking_finds_what_was_written_before(conn: Connection) -> None:
