@@ -16,7 +16,16 @@ BRANCH, DEPOT = "+12025550111", "+12025550112"
 NEVER_REPORTED = "+12125550101"
 """Goes out, and its delivery is never told."""
 BOUND = dict.fromkeys(("called back", "bound", "bound, unsent"), "dispatched")
-SENT_LATER = ("bound", "bound, unsent", "offered", "waiting", "due soon", "unknown", "sent by the restored hub")
+SENT_LATER = (
+    "bound",
+    "bound, unsent",
+    "offered",
+    "moved",
+    "waiting",
+    "due soon",
+    "unknown",
+    "sent by the restored hub",
+)
 AT_LAST = {**dict.fromkeys(SENT_LATER, "delivered"), "called back": "cancelled"}
 
 
@@ -76,7 +85,8 @@ async def test_restored_hub_asks_its_phones_before_it_sends(tmp_path: Path) -> N
     async with world(tmp_path, HUB_OFFER_TIMEOUT_SECONDS="600") as here:
         shop, branch = here.phone, await here.add_phone(BRANCH, name="Branch")
         depot = await here.add_phone(DEPOT, name="Depot")
-        mix = Mix(here, {number: await line_of(here.hub, number) for number in (SHOP, BRANCH, DEPOT)})
+        lines = {number: await line_of(here.hub, number) for number in (SHOP, BRANCH, DEPOT)}
+        mix = Mix(here, lines)
         await mix.send("delivered", 2, SHOP)
         await mix.send("delivered", 2, BRANCH)
         await mix.send("sent", 2, SHOP, to=NEVER_REPORTED)
@@ -97,6 +107,9 @@ async def test_restored_hub_asks_its_phones_before_it_sends(tmp_path: Path) -> N
             phone.stop_reading()  # it accepts, and will not hear that it may send
             phone.release()
         await mix.reached(**BOUND)
+        depots_queue = f"/v1/devices/dev_{depot.device_id}/move"
+        await depot.crash()
+        await mix.send("moved", 3, DEPOT)
         await mix.send("offered", 8, SHOP)  # as many as a phone is offered before it accepts
         await has_jobs(shop, 8)
         await mix.send("waiting", 3, SHOP)
@@ -109,20 +122,30 @@ async def test_restored_hub_asks_its_phones_before_it_sends(tmp_path: Path) -> N
             assert (await here.hub.api.post(f"/v1/messages/{message}/cancel")).status_code == 202
         branch.cut()
         shop.release()
+        moved = await here.hub.api.post(depots_queue, json={"to_line_id": lines[SHOP]})
+        assert moved.json()["moved"] == 3, moved.text
         await mix.send("unknown", 2, SHOP)
-        await mix.reached(only=["called back", "bound", "offered", "waiting", "due soon", "unknown"], **AT_LAST)
+        await mix.reached(
+            only=["called back", "bound", "offered", "moved", "waiting", "due soon", "unknown"], **AT_LAST
+        )
         for turn in range(10):
             phone = here.phones[turn % 2]
             await here.customer_texts(f"+1415555999{turn}", f"after the backup, {turn}", phone)
         await here.inbound_arrived()
 
         here.hub.kill()
-        await depot.restart()
+        await shop.crash()
+        await depot.switch_on()
         here.hub.command("restore", str(backup))
         await here.hub.started()
-        await mix.send("sent by the restored hub", 1, SHOP)
-        await mix.send("sent by the restored hub", 1, BRANCH)
+        await depot.wait_online()
         gone = mix.forget("unknown")
+        on_air = here.air.sends()
+        for number in (SHOP, BRANCH, DEPOT):
+            await mix.send("sent by the restored hub", 1, number)
+        await here.timelines_explain()
+        assert here.air.sends() == on_air, "what waited for one phone in the backup may have been sent by another"
+        await shop.switch_on()
         await mix.reached(**AT_LAST)
         await here.timelines_explain()
         await here.inbound_arrived()
