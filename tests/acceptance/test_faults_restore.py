@@ -156,7 +156,7 @@ async def test_restored_hub_asks_its_phones_before_it_sends(tmp_path: Path) -> N
 
 
 async def test_hold_waits_for_an_absent_phone_until_the_operator_takes_the_risk(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
+    async with world(tmp_path, HUB_FAILOVER_SECONDS="1") as here:
         backup = tmp_path / "backup"
         here.hub.command("backup", str(backup))
         await here.phone.switch_off()
