@@ -1,5 +1,6 @@
 """The loops: what they offer to whom, and what they do by time. Rounds are called one by one; nothing here sleeps."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -8,9 +9,13 @@ from device_protocol.frames import Job, Refused
 from hub.core.commands import ByLine
 from hub.core.effects import Effect, ToPhone, WakeAt, WakeDispatch
 from hub.core.ports import AtHand
+from hub.messages import timers
 from hub.messages.accept import accept
+from hub.messages.cancel import Cancel, cancel
 from hub.messages.dispatcher import Dispatcher, OfferLimits
 from hub.messages.timers import Timers, TimerSettings
+from hub.storage.facts import forget_fact
+from hub.storage.schema.accounts import Idempotency
 from hub.storage.schema.devices import Device, Line
 from tests.integration.messages.world import ACCOUNT, PEER, Phones, World
 
@@ -261,6 +266,45 @@ async def test_an_offer_nobody_takes_comes_back_after_fifteen_seconds_and_goes_t
     assert (row.offered_at, row.line_id) == (None, world.lines(other)[0])
 
 
+async def test_an_offer_to_a_phone_of_another_process_is_left_to_that_process_for_five_seconds(
+    world: World, loops: Loops, phones: Phones
+) -> None:
+    there = world.phone("there")
+    message_id = world.send(PEER)
+    phones.offers(there)
+    world.clock.advance(19)
+    await loops.timers.look()
+    assert world.message(message_id).offered_at is not None
+    world.clock.advance(1)
+    await loops.timers.look()
+    assert world.message(message_id).offered_at is None
+
+
+async def test_a_cancel_of_the_hold_is_carried_out_by_the_first_look_after_it(world: World, loops: Loops) -> None:
+    world.phone()
+    message_id = world.send(PEER)
+    world.hold()
+    world.do(cancel, Cancel(account_id=ACCOUNT, message_id=message_id))
+    await loops.timers.look()
+    assert world.message(message_id).state == "queued"
+    with world.conn.begin():
+        forget_fact(world.conn, "hold")
+    await loops.timers.look()
+    assert world.message(message_id).state == "cancelled"
+
+
+async def test_old_keys_are_forgotten_by_a_look_a_minute_later(world: World, loops: Loops) -> None:
+    world.phone()
+    await loops.timers.look()
+    world.send(PEER, idempotency_key="k", request_sha256="0" * 64, ttl_seconds=5)
+    world.clock.advance(30)
+    await loops.timers.look()
+    assert len(world.rows(Idempotency)) == 1
+    world.clock.advance(2 * 86_400)
+    await loops.timers.look()
+    assert world.rows(Idempotency) == []
+
+
 async def test_an_offer_to_a_phone_that_is_gone_comes_back_and_waits_for_it_within_its_grace(
     world: World, loops: Loops, phones: Phones
 ) -> None:
@@ -305,6 +349,35 @@ async def test_a_wake_for_a_moment_is_remembered_until_then(world: World, loops:
     loops.timers.wake_at(WakeAt(world.clock.now() + 5000))
     loops.timers.wake_at(WakeAt(world.clock.now() + 9000))
     assert loops.timers._next_at == world.clock.now() + 5000
+
+
+async def test_a_text_is_released_at_its_moment_and_not_at_the_next_look(
+    world: World, loops: Loops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timers, "EVERY_SECONDS", 3600.0)
+    world.phone()
+    looked, released = asyncio.Event(), asyncio.Event()
+    look = loops.timers.look
+
+    async def noticed() -> None:
+        await look()
+        looked.set()
+
+    monkeypatch.setattr(loops.timers, "look", noticed)
+    world.db.writer.on_effects = lambda _effects: released.set()
+    message_id = world.send(PEER, scheduled_at=world.clock.now() + 5000)
+    running = asyncio.create_task(loops.timers.run())
+    try:
+        async with asyncio.timeout(30):
+            await looked.wait()
+            released.clear()
+            world.clock.advance(5)
+            loops.timers.wake_at(WakeAt(world.clock.now()))
+            while world.message(message_id).state != "queued":
+                await released.wait()
+                released.clear()
+    finally:
+        running.cancel()
 
 
 async def test_who_is_at_hand_is_asked_of_the_connections(world: World, loops: Loops) -> None:
