@@ -31,6 +31,8 @@ class Tool:
 
     def __init__(self, directory: Path, *words: str, **environ: str) -> None:
         directory.mkdir(exist_ok=True)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests that run in the background; children inherit it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self.output = directory / f"{words[0]}-{len(list(directory.iterdir()))}.txt"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HUB") and name != "KEY"}
         with self.output.open("wb") as output:
