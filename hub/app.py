@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -169,8 +170,8 @@ def _connect_effects(services: Services) -> None:
     live = services.live
 
     def published(effect: Publish) -> None:
-        for event in effect.types:
-            EVENT_COUNTERS[event].inc()
+        for event, times in Counter(effect.types).items():
+            EVENT_COUNTERS[event].inc(times)
         if effect.event_ids:
             live.publish(effect.account_id, Hint("event", effect.event_ids[-1]))
 
