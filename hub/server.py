@@ -33,7 +33,7 @@ BACKLOG = 4096
 TICKS_BETWEEN_LOOKS = 50
 """uvicorn ticks ten times a second; connections that are late, and a renewed certificate, are looked for every five seconds."""
 CLOSING_LOOK_SECONDS = 1.0
-"""While the server stops, TLS connections that are still closing at a second look are cut."""
+"""While the server stops, TLS connections that are still closing at a second look, with nothing left to send, are cut."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
         while True:
             await asyncio.sleep(CLOSING_LOOK_SECONDS)
             open_ones = [connection.transport for connection in self.server_state.connections]
-            closing = {transport for transport in open_ones if transport.is_closing()}
+            closing = {one for one in open_ones if one.is_closing() and not one.get_write_buffer_size()}
             for transport in closing & before:
                 transport.abort()
             before = closing
