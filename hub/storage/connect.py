@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from hub.config import ConfigurationError
-from hub.storage.direct import PIPELINE, commit_waiting, has_waiting
+from hub.storage.direct import PIPELINE, commit_waiting, has_waiting, run_text
 from hub.storage.pipeline import Pipeline
 from hub.storage.transaction import DialectName
 
@@ -117,6 +117,7 @@ def require_open_transaction(connection: Connection) -> None:
 def _sqlite_engine(url: str, purpose: Purpose) -> Engine:
     path = sqlite_path(url)
     _create_private(path)
+    _bind_at_once()
     engine = create_engine(
         f"sqlite+pysqlite:///{path}",
         poolclass=NullPool,
@@ -126,6 +127,18 @@ def _sqlite_engine(url: str, purpose: Purpose) -> Engine:
     event.listen(engine, "connect", _sqlite_options(purpose))
     event.listen(engine, "begin", _begin_immediate if purpose == "write" else _begin_deferred)
     return engine
+
+
+def _bind_at_once() -> None:
+    """Bind NULL, truths and bytes as quickly as numbers and text.
+
+    Python's sqlite3 looks each such value's class, and its own protocol, for adapting methods that neither has, and makes a sentence of
+    each failure: 0.25 µs for every NULL of every row. Adapters that give the value back say so at once.
+    https://docs.python.org/3/library/sqlite3.html#how-to-register-adapter-callables
+    """
+    sqlite3.register_adapter(type(None), {None: None}.get)
+    sqlite3.register_adapter(bool, int)
+    sqlite3.register_adapter(bytes, bytes)
 
 
 def _create_private(path: Path) -> None:
@@ -171,7 +184,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("begin immediate")
+    run_text(connection, "begin immediate", ())
 
 
 def _begin_deferred(connection: Connection) -> None:

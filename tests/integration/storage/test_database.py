@@ -1,6 +1,7 @@
 """Opening and closing: one server per SQLite file, ids that go on above the stored ones, errors in sentences."""
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -92,6 +93,26 @@ def test_sqlite_is_durable_and_keeps_its_checkpoints_out_of_commits(
         "wal_autocheckpoint": 0,
         "busy_timeout": 10_000,
     }
+
+
+def test_sqlite_binds_what_most_columns_hold_without_asking_it_how(
+    sqlite_url: str, clock: FakeClock, ids: IdSource
+) -> None:
+    db = Database.open(sqlite_url, clock=clock, ids=ids)
+    adapted = {kind for kind, protocol in sqlite3.adapters if protocol is sqlite3.PrepareProtocol}
+    with db.write_engine.connect() as connection:
+        given = (None, True, False, b"\x00\xff", 7, "seven")
+        (bound,) = connection.exec_driver_sql("select ?, ?, ?, ?, ?, ?", given)
+    db.close()
+    assert {type(None), bool, bytes} <= adapted
+    assert [(type(value), value) for value in bound] == [
+        (type(None), None),
+        (int, 1),
+        (int, 0),
+        (bytes, b"\x00\xff"),
+        (int, 7),
+        (str, "seven"),
+    ]
 
 
 def test_every_text_id_is_known_to_be_made_from_time_or_not() -> None:
