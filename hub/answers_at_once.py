@@ -184,9 +184,11 @@ class AtOnce:
         size = _length(headers)
         if size is None:
             return False
-        lines = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *headers)]
-        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        self._head = b"".join((STATUS_LINE[message["status"]], *lines, end))
+        pieces = [STATUS_LINE[message["status"]]]
+        for name, value in (*cycle.default_headers, *headers):
+            pieces += (name, b": ", value, b"\r\n")
+        pieces.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        self._head = b"".join(pieces)
         cycle.response_started, cycle.waiting_for_100_continue = True, False
         cycle.chunked_encoding, cycle.expected_content_length = False, size
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -210,22 +210,21 @@ class Hub:
         }
         self._http = Edge(self._dispatch)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         socket = self._sockets.get(scope["path"]) if scope["type"] == "websocket" else None
         # A phone's socket goes past Starlette: its WebSocket object and routing would cost 6 KiB for each idle phone.
-        await (socket or self._http)(scope, receive, send)
+        return (socket or self._http)(scope, receive, send)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """A path that stands for a whole application goes straight to it: Starlette's layers would cost a tenth of an accepted text."""
         if scope["type"] != "http":
-            await self._routed(scope, receive, send)
-            return
+            return self._routed(scope, receive, send)
         app = self._direct.get(scope["path"])
         if app is not None:
             scope["path_params"] = {}
         else:
             app = self._index.application_for(scope) or self._routed
-        await app(scope, receive, send)
+        return app(scope, receive, send)
 
     async def before_stop(self) -> None:
         """The server is about to stop: end what would otherwise stay open for ever, phones with a goodbye."""

@@ -117,6 +117,7 @@ def make_server(
     """A server for the application; run it with `await server.serve(sockets=[listening_socket(…)])`."""
     config = uvicorn.Config(
         app,
+        interface="asgi3",
         loop="uvloop",
         http=HttpProtocol,
         ws=WebSocketProtocol,

@@ -83,10 +83,14 @@ class Credentials:
 
     async def find(self, token: str) -> Credential:
         """The credential of a key. Raises `unauthenticated`, `key_expired` or `key_revoked`."""
-        key_sha256 = hash_of(token)
-        known = self._known.get(key_sha256)
-        if known is None:
-            known = await self._read(key_sha256)
+        return self.find_known(token) or self._used_now(await self._read(hash_of(token)))
+
+    def find_known(self, token: str) -> Credential | None:
+        """`find` for a key that is remembered; None for others."""
+        known = self._known.get(hash_of(token))
+        return None if known is None else self._used_now(known)
+
+    def _used_now(self, known: Credential) -> Credential:
         now = self._clock.now()
         if known.expires_at is not None and known.expires_at <= now:
             raise HubError(Code.KEY_EXPIRED)
@@ -115,7 +119,7 @@ class Credentials:
 
     async def settings_of(self, account_id: str) -> AccountSettings:
         """The settings of an account, remembered as its keys are: every text that is sent asks for them."""
-        known = self._settings.get(account_id)
+        known = self.known_settings_of(account_id)
         if known is not None:
             return known
         changes = -1
@@ -125,6 +129,10 @@ class Credentials:
         known = read_settings("{}" if row is None else row.settings)
         self._settings[account_id] = known
         return known
+
+    def known_settings_of(self, account_id: str) -> AccountSettings | None:
+        """`settings_of` an account whose settings are remembered; None for others."""
+        return self._settings.get(account_id)
 
     def forget(self, change: CredentialsChanged) -> None:
         """A credential changed in this process: the next request with it reads it anew."""

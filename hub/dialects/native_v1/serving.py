@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub.core import ids
 from hub.core.errors import Code, HubError, invalid
 from hub.core.text import is_storable
-from hub.dialects.auth import authenticate_anybody
+from hub.dialects.auth import authenticate_anybody, known_caller
 from hub.dialects.native_v1.operation import PATH_IDS, Answer, AnyOperation, Call, Content, NoBody
 from hub.dialects.native_v1.query import QueryReader
 from hub.dialects.native_v1.tickets import principal_of_ticket
@@ -80,22 +80,21 @@ class PathApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
         bound = self._bound.get("GET" if method == "HEAD" else method)
-        answer = self._answer_other(scope) if bound is None else await self._answer(bound, scope, receive)
-        if answer is not None:
-            await answer(scope, receive, send)
-
-    async def _answer(self, bound: _Bound, scope: Scope, receive: Receive) -> ASGIApp | None:
-        """What to answer; None when nobody is there any more."""
-        try:
-            call = await self._checked(bound, scope, receive)
-            return _rendered(bound, scope, await bound.operation.run(call))
-        except HubError as error:
-            return problem_response(error, scope.get("trace_id"))
-        except (ClientDisconnect, ClientGone):
-            return None
-        except Exception:
-            log.exception("a request failed inside the hub", operation=bound.operation.id)
-            return problem_response(HubError(Code.INTERNAL), scope.get("trace_id"))
+        answer: ASGIApp
+        if bound is None:
+            answer = self._answer_other(scope)
+        else:
+            try:
+                call = await self._checked(bound, scope, receive)
+                answer = _rendered(bound, scope, await bound.operation.run(call))
+            except HubError as error:
+                answer = problem_response(error, scope.get("trace_id"))
+            except (ClientDisconnect, ClientGone):
+                return  # nobody is there any more
+            except Exception:
+                log.exception("a request failed inside the hub", operation=bound.operation.id)
+                answer = problem_response(HubError(Code.INTERNAL), scope.get("trace_id"))
+        await answer(scope, receive, send)
 
     def _answer_other(self, scope: Scope) -> ASGIApp:
         allow = ", ".join(self.allowed)
@@ -111,7 +110,9 @@ class PathApp:
             query = bound.query.read(scope["query_string"])
             who = await principal_of_ticket(services, query.ticket)
         else:
-            who = await authenticate_anybody(scope, services.credentials, services.signed_in, self._base_url)
+            who = known_caller(scope, services.credentials) or await authenticate_anybody(
+                scope, services.credentials, services.signed_in, self._base_url
+            )
             query = None
         if operation.scope is not None:
             who.require(operation.scope)
@@ -127,6 +128,8 @@ class PathApp:
 
 
 def _path_ids(parameters: Mapping[str, str]) -> dict[str, str]:
+    if not parameters:
+        return {}
     try:
         return {name: ids.parse(PATH_IDS[name], text) for name, text in parameters.items()}
     except ids.BadId as error:
@@ -157,6 +160,8 @@ def _decoded(bound: _Bound, raw: bytes) -> Any:
 def _media_type(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-type":
+            if value == _JSON:
+                return _JSON
             media_type: bytes = value.split(b";")[0].strip().lower()
             return media_type
     return b""
