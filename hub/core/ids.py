@@ -79,7 +79,8 @@ _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(map("".join, product(_CROCKFORD.decode(), repeat=2)))
 """The letters of every ten bits: few enough to stay in the processor's cache, which the 32,768 of fifteen bits do not."""
-_LOW_HALF = (1 << 60) - 1
+_HALF_BITS = 60
+_LOW_HALF = (1 << _HALF_BITS) - 1
 _FROM_CROCKFORD = bytes.maketrans(_CROCKFORD, _DIGITS)
 _ID = re.compile(r"[0-9a-hjkmnp-tv-z]{24}", re.ASCII)
 _HEX30 = re.compile(r"[0-9a-f]{30}", re.ASCII)
@@ -119,6 +120,8 @@ class IdSource:
     def __init__(self, high_water: UtcMs, randbytes: Callable[[int], bytes]) -> None:
         self._randbytes = randbytes
         self._pool: list[int] = []
+        self._high, self._head = -1, ""
+        """The upper half of the last id and its letters: most ids of a millisecond have the same."""
         self._lock = threading.Lock()
         self._last = ((_bounded(high_water) + 1) << _RANDOM_BITS) - 1
 
@@ -130,7 +133,10 @@ class IdSource:
             is_later = self._last < first and now <= MAX_MS
             # Where the clock says no later: a random step on from the last id, into the next millisecond if need be.
             self._last = value = first | random if is_later else self._last + 1 + (random & _STEP_MASK)
-        return _encode(value)
+            if value >> _HALF_BITS != self._high:
+                self._high = value >> _HALF_BITS
+                self._head = _letters(self._high)
+            return self._head + _letters(value & _LOW_HALF)
 
     def _draw(self) -> list[int]:
         """72 random bits for many ids at once: asking the system costs more than the rest of an id."""
@@ -232,14 +238,15 @@ def _bounded(now: UtcMs) -> UtcMs:
 
 
 def _encode(value: int) -> str:
+    return _letters(value >> _HALF_BITS) + _letters(value & _LOW_HALF)
+
+
+def _letters(half: int) -> str:
     """Two letters at a time: every message has three ids made for it, and `base64.b32encode` takes three times as long."""
     pairs = _PAIRS
-    high, low = value >> 60, value & _LOW_HALF
     return (
-        f"{pairs[high >> 50]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
-        f"{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
-        f"{pairs[low >> 50]}{pairs[low >> 40 & 1023]}{pairs[low >> 30 & 1023]}"
-        f"{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+        f"{pairs[half >> 50]}{pairs[half >> 40 & 1023]}{pairs[half >> 30 & 1023]}"
+        f"{pairs[half >> 20 & 1023]}{pairs[half >> 10 & 1023]}{pairs[half & 1023]}"
     )
 
 

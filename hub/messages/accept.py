@@ -16,7 +16,7 @@ from hub.core.commands import AnyLine, ByDevice, ByLine, ByName, Sender
 from hub.core.effects import Effect, LiveHint, WakeAt, WakeDispatch
 from hub.core.errors import Code, HubError, invalid
 from hub.core.events import EventType
-from hub.core.routing import Choice, Routed
+from hub.core.routing import Choice
 from hub.core.status import Status
 from hub.core.timeline import Kind
 from hub.failpoints import failpoint
@@ -37,6 +37,7 @@ from hub.storage.writer import Writer
 from hub.webhooks.outbox import NewEvent, publish
 
 _JSON = msgspec.json.Encoder()
+_QUEUED, _SCHEDULED = Status.QUEUED.value, Status.SCHEDULED.value
 
 log = get_logger("messages")
 
@@ -56,7 +57,7 @@ class _Plan(NamedTuple):
 
 async def take_in(writer: Writer, prepared: PreparedSend) -> Accepted:
     """`accept` for one request: returns when it is on disk. Raises the `HubError` of a refusal."""
-    accepted = await writer.submit(accept, prepared, *prepared.keys())
+    accepted = await writer.submit_soon(accept, prepared, *prepared.keys())
     failpoint("accept.after_commit")
     log.info("texts were taken", texts=len(accepted.results), first=accepted.results[0].message_id)
     return accepted
@@ -111,20 +112,21 @@ def _plan(
     tx: Tx, book: LineBook, credits_: CreditBook, attached: Outgoing, commands: Sequence[PreparedSend]
 ) -> list[_Plan | Refused]:
     """Lines, threads and rows of each request; nothing is written yet."""
-    wishes = [
-        [
-            Wish(command.request.account_id, command.request.sender, one.address.value, bool(command.request.media))
-            for one in command.request.recipients
-        ]
-        for command in commands
-    ]
-    every = [wish for wished in wishes for wish in wished]
+    wishes: list[list[Wish]] = []
+    every: list[Wish] = []
+    for command in commands:
+        request = command.request
+        wished: list[Wish] = []
+        for one in request.recipients:
+            wished.append(Wish(request.account_id, request.sender, one.address.value, bool(request.media)))
+        wishes.append(wished)
+        every += wished
     asked = ask_opted_out(tx.conn, {wish.account_id for wish in every}, {wish.peer for wish in every})
     book.read_for(every)
     out = asked()
     return [
         Refused(HubError(Code.OPTED_OUT))
-        if _must_refuse(command, wished, out)
+        if out and _must_refuse(command, wished, out)
         else _affordable(book, credits_, _plan_one(tx, book, attached, command, wished, out))
         for command, wished in zip(commands, wishes, strict=True)
     ]
@@ -146,8 +148,6 @@ def _charged(book: LineBook, plan: _Plan) -> list[tuple[str, str]]:
 
 def _must_refuse(command: PreparedSend, wishes: Sequence[Wish], out: Collection[tuple[str, str]]) -> bool:
     """Whether nobody is left to text, or one that must not be texted refuses the whole request."""
-    if not out:
-        return False
     is_out = [(wish.account_id, wish.peer) in out for wish in wishes]
     return all(is_out) or (command.request.all_or_nothing and any(is_out))
 
@@ -161,13 +161,13 @@ def _plan_one(
     out: Collection[tuple[str, str]],
 ) -> _Plan | Refused:
     request = command.request
-    if attached.is_gone(request):
+    if request.media and attached.is_gone(request):
         return Refused(invalid("media", "gone", "An upload is kept for a day: upload it again, and send that one."))
     template = _template(tx, command)
     rows: list[MessageRow] = []
     hops: list[Hop] = []
     for recipient, wish in zip(request.recipients, wishes, strict=True):
-        if (wish.account_id, wish.peer) in out:
+        if out and (wish.account_id, wish.peer) in out:
             continue
         routed = book.choose_to_wait(wish, command.segments, strict_sender=request.strict_sender)
         if not isinstance(routed, Choice) and routed.is_permanent:
@@ -175,55 +175,60 @@ def _plan_one(
             return Refused(HubError(code, routed.sentence))
         row = template if len(wishes) == 1 else copy.copy(template)
         row.id, row.peer = recipient.message_id, wish.peer
-        _place(row, routed, request.sender)
-        if row.line_id is not None and row.state == "queued":
-            book.join(wish, row.line_id, row.segments)
-        hops += _notes(tx, row, routed, request.sender)
-        attached.attach(tx, row, request)
+        if isinstance(routed, Choice):
+            _place(row, routed, request.sender)
+            hops += _notes(tx, row, routed, request.sender)
+            if row.state == _QUEUED:
+                book.join(wish, routed.line_id, row.segments)
+        if request.media:
+            attached.attach(tx, row, request)
         rows.append(row)
     return _Plan(command, rows, hops, _answer(command, rows))
 
 
 def _template(tx: Tx, command: PreparedSend) -> MessageRow:
-    """The row that all messages of a request share; id, peer and line differ."""
+    """The row that all messages of a request share; id, peer and line differ.
+
+    In the order of its fields and without their names: with them it takes 2.8 µs instead of 0.2, because CPython makes a dictionary of more
+    than fifteen names and takes it apart again.
+    """
     request = command.request
     starts_at = request.scheduled_at or tx.now
     return MessageRow(
-        id="",
-        account_id=request.account_id,
-        direction="mt",
-        kind=MMS if request.media else "sms" if request.data_port is None else "data",
-        state=(Status.SCHEDULED if request.scheduled_at else Status.QUEUED).value,
-        peer="",
-        text=request.text,
-        encoding=command.encoding,
-        segments=command.segments,
-        priority=request.priority,
-        created_at=tx.now,
-        due_at=starts_at,
-        scheduled_at=request.scheduled_at,
-        expires_at=starts_at + command.ttl_seconds * 1000,
-        ttl_seconds=command.ttl_seconds,
-        door=request.door,
-        trace_id=request.trace_id,
-        batch_id=request.batch_id,
-        conversation_id=None,
-        retry_of=request.retry_of,
-        metadata_json=_JSON.encode(request.metadata).decode() if request.metadata else None,
-        callback=_JSON.encode(request.callback).decode() if request.callback else None,
-        want_dlr=request.want_dlr,
-        sender=None if isinstance(request.sender, AnyLine) else _JSON.encode(request.sender).decode(),
+        "",  # id
+        request.account_id,
+        "mt",  # direction
+        MMS if request.media else "sms" if request.data_port is None else "data",  # kind
+        _SCHEDULED if request.scheduled_at else _QUEUED,  # state
+        "",  # peer
+        request.text,
+        command.encoding,
+        command.segments,
+        request.priority,
+        tx.now,  # created_at
+        starts_at,  # due_at
+        request.scheduled_at,
+        starts_at + command.ttl_seconds * 1000,  # expires_at
+        command.ttl_seconds,
+        request.door,
+        request.trace_id,
+        request.batch_id,
+        None,  # conversation_id
+        request.retry_of,
+        _JSON.encode(request.metadata).decode() if request.metadata else None,
+        _JSON.encode(request.callback).decode() if request.callback else None,
+        request.want_dlr,
+        None if isinstance(request.sender, AnyLine) else _JSON.encode(request.sender).decode(),
         max_tries=command.max_tries,
         data_port=request.data_port,
     )
 
 
-def _place(row: MessageRow, routed: Routed, sender: Sender) -> None:
-    if isinstance(routed, Choice):
-        row.line_id = routed.line_id
-        row.line_why = routed.why
-        row.conversation_id = conversation_id(row.account_id, routed.line_id, row.peer)
-        row.is_pinned = _is_pinned(sender, routed)
+def _place(row: MessageRow, choice: Choice, sender: Sender) -> None:
+    row.line_id = choice.line_id
+    row.line_why = choice.why
+    row.conversation_id = conversation_id(row.account_id, choice.line_id, row.peer)
+    row.is_pinned = _is_pinned(sender, choice)
 
 
 def _is_pinned(sender: Sender, choice: Choice) -> bool:
@@ -239,10 +244,10 @@ def _is_pinned(sender: Sender, choice: Choice) -> bool:
             return False
 
 
-def _notes(tx: Tx, row: MessageRow, routed: Routed, sender: Sender) -> list[Hop]:
+def _notes(tx: Tx, row: MessageRow, choice: Choice, sender: Sender) -> list[Hop]:
     """What the timeline must say beside the acceptance: it was not the sender that was asked for."""
-    if isinstance(routed, Choice) and routed.has_unknown_sender and isinstance(sender, ByName):
-        return [_hop(tx, row, Kind.SENDER_UNKNOWN, {"sender": sender.name, "line_id": routed.line_id})]
+    if choice.has_unknown_sender and isinstance(sender, ByName):
+        return [_hop(tx, row, Kind.SENDER_UNKNOWN, {"sender": sender.name, "line_id": choice.line_id})]
     return []
 
 
@@ -251,9 +256,13 @@ def _hop(tx: Tx, row: MessageRow, kind: Kind, facts: dict[str, str]) -> Hop:
 
 
 def _answer(command: PreparedSend, rows: Sequence[MessageRow]) -> Accepted:
-    by_id = {row.id: row for row in rows}
+    if len(command.given) == 1:
+        results: tuple[RecipientResult, ...] = (_result(command.given[0], rows[0]),)
+    else:
+        by_id = {row.id: row for row in rows}
+        results = tuple([_result(one, by_id.get(one.message_id or "")) for one in command.given])
     return Accepted(
-        results=tuple(_result(one, by_id.get(one.message_id or "")) for one in command.given),
+        results=results,
         batch_id=command.request.batch_id,
         encoding=command.encoding,
         segments=command.segments,
@@ -350,7 +359,7 @@ def _queued_events(tx: Tx, book: LineBook, attached: Outgoing, rows: Sequence[Me
             media=attached.told(row.id) if row.kind == MMS else (),
         )
         for row in rows
-        if row.state == "queued"
+        if row.state == _QUEUED
     ]
 
 
@@ -358,7 +367,7 @@ def _wake(rows: Sequence[MessageRow]) -> list[Effect]:
     """Dispatch has work on these lines now, and at these times; what was offered at once is none."""
     lines: dict[str, set[str]] = {}
     for row in rows:
-        if row.state == "queued" and row.offered_at is None:
+        if row.state == _QUEUED and row.offered_at is None:
             lines.setdefault(row.account_id, set()).add(row.line_id or "")
     effects: list[Effect] = [
         WakeDispatch(account_id, () if "" in ids else tuple(sorted(ids))) for account_id, ids in lines.items()

@@ -135,7 +135,7 @@ def _measured(
 ) -> tuple[Encoding, int]:
     if not text and not has_media:
         raise HubError(Code.TEXT_EMPTY)
-    is_encrypted = any(isinstance(one, Address) and is_sealed(one.value) for one in recipients)
+    is_encrypted = _is_any_sealed(recipients)
     if data_port is not None:
         return _measured_data(text, data_port, is_encrypted)
     if is_encrypted:
@@ -149,6 +149,13 @@ def _measured(
             Code.TEXT_TOO_LONG, f"The text takes {measured.segments} segments; at most {limits.max_segments} go."
         )
     return measured.encoding, 1 if has_media else measured.segments
+
+
+def _is_any_sealed(recipients: Sequence[str | Address]) -> bool:
+    for one in recipients:  # noqa: SIM110 (a generator would cost as much as the measuring)
+        if isinstance(one, Address) and is_sealed(one.value):
+            return True
+    return False
 
 
 def _measured_data(data: str, port: int, is_encrypted: bool) -> tuple[Encoding, int]:

@@ -93,13 +93,18 @@ class Document:
     """Rows of a table as one JSON document, for PostgreSQL."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        self._columns = tuple(columns)
+        self._width = {len(columns)}
+        self._row = msgspec.defstruct(f"{table.name}_row", [(name, Any, None) for name in columns], omit_defaults=True)
+        """A row whose NULLs are left out: PostgreSQL takes what is not there for NULL."""
         self.typed = ", ".join(f"{name} {_json_type(table.c[name])}" for name in columns)
         """The columns with their types, as `json_to_recordset` wants them."""
 
     def of(self, rows: Sequence[tuple[Any, ...]]) -> str:
         """The document, for rows with one value per column in their order."""
-        return _encoder.encode([dict(zip(self._columns, row, strict=True)) for row in rows]).decode()
+        if rows and {len(row) for row in rows} != self._width:
+            raise ValueError(f"each row has one value for each of {', '.join(self._row.__struct_fields__)}")
+        made = self._row
+        return _encoder.encode([made(*row) for row in rows]).decode()
 
 
 def _require(table: Table, names: Sequence[str]) -> None:

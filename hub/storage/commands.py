@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from hub.core.errors import Code, HubError
 from hub.storage.transaction import Done, Refused, Tx
 
@@ -20,8 +22,7 @@ AnyUseCase = Callable[[Tx, Sequence[Any]], Sequence[Done[Any] | Refused]]
 RETRY_AFTER_SECONDS = 1.0
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
+class Waiting(msgspec.Struct, eq=False):
     """One command on its way, with the future its caller awaits."""
 
     use_case: AnyUseCase
@@ -50,8 +51,11 @@ def waves(batch: Sequence[Waiting]) -> list[Wave]:
     waves_of: dict[Hashable, list[int]] = {}
     last_wave_of: dict[str, int] = {}
     for place, waiting in enumerate(batch):
-        lowest = _lowest_wave(waiting, made, last_wave_of)
         own = waves_of.setdefault(waiting.use_case, [])
+        if own and not waiting.keys:
+            made[own[0]].places.append(place)
+            continue
+        lowest = _lowest_wave(waiting, made, last_wave_of)
         at = bisect_left(own, lowest)
         if at == len(own):
             own.append(len(made))

@@ -19,6 +19,9 @@ from hub.core.mail import is_mail
 from hub.storage import webhooks_outbox as stored
 from hub.storage.transaction import Tx
 
+_WORDS = {type_: type_.value for type_ in EventType}
+"""`type_.value`, without what an enumeration does around it."""
+
 
 class NewEvent(msgspec.Struct, frozen=True):
     """One applied fact that customers are told of."""
@@ -51,7 +54,7 @@ def publish(tx: Tx, events: Sequence[NewEvent]) -> tuple[Effect, ...]:
     for event in events:
         told.setdefault(event.account_id, []).append(event)
     effects: list[Effect] = [
-        Publish(account_id, tuple(event.id for event in its), tuple(event.type.value for event in its))
+        Publish(account_id, tuple([event.id for event in its]), tuple([_WORDS[event.type] for event in its]))
         for account_id, its in told.items()
     ]
     if deliveries:
@@ -64,7 +67,7 @@ def _row(event: NewEvent, now: UtcMs) -> tuple[object, ...]:
     return (
         event.id,
         event.account_id,
-        event.type.value,
+        _WORDS[event.type],
         event.occurred_at,
         now,
         event.device_id,

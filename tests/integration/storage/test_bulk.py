@@ -48,6 +48,14 @@ def test_a_broken_rule_of_the_table_is_an_error(db: Database) -> None:
     assert db.read_now(_rows, table) == []
 
 
+@pytest.mark.parametrize("row", [("only a name",), ("a name", "a value", "and more")])
+def test_a_row_of_another_width_is_an_error(db: Database, row: tuple[str, ...]) -> None:
+    table = METADATA.tables["hub_fact"]
+    with pytest.raises((DBAPIError, ValueError)), db.write_engine.connect() as connection, connection.begin():
+        BulkInsert(table, ["name", "value"]).run(connection, [("x", "1"), row])
+    assert db.read_now(_rows, table) == []
+
+
 def test_a_column_that_is_not_there_is_noticed_at_once() -> None:
     with pytest.raises(ValueError, match="has no columns"):
         BulkInsert(METADATA.tables["hub_fact"], ["nmae"])
