@@ -41,6 +41,9 @@ class EventType(StrEnum):
     SYSTEM_PING = "system:ping"
 
 
+EVENT_TYPES: Mapping[str, EventType] = MappingProxyType({type_.value: type_ for type_ in EventType})
+"""`EventType(word)` for the words that rows hold, as `hub.core.status.STATUSES` is for theirs."""
+
 EVENT_OF: Mapping[Status, EventType] = MappingProxyType(
     {
         Status.RECEIVED: EventType.SMS_RECEIVED,

@@ -21,7 +21,7 @@ from hub.core.effects import Effect, LiveHint, WakeAt
 from hub.core.events import EventType, MediaData, events_of
 from hub.core.folding import Decision, MessageView, Word, fold
 from hub.core.retry import sms_retry_at
-from hub.core.status import SETTLED, UNBOUND, Status
+from hub.core.status import SETTLED, STATUSES, UNBOUND, Status
 from hub.log import get_logger
 from hub.messages.announce import message_event
 from hub.messages.known_segments import letters_of, write_segments
@@ -225,7 +225,7 @@ class Ledger:
 
     def _view_of(self, row: MessageRow) -> MessageView:
         return MessageView(
-            status=Status(row.state),
+            status=STATUSES[row.state],
             device_id=row.device_id,
             submission=row.submission,
             is_offered=row.offered_at is not None,
@@ -333,7 +333,7 @@ class Ledger:
         media: dict[str, tuple[MediaData, ...]],
     ) -> NewEvent:
         line = lines.get(row.line_id or "")
-        is_back = row.id in self._refunded and is_refunded(Status(row.state), row.reason)
+        is_back = row.id in self._refunded and is_refunded(STATUSES[row.state], row.reason)
         attached = media.get(row.id, ())
         return message_event(self.tx.new_id(), event, row, line, self.tx.now, at, is_refunded=is_back, media=attached)
 

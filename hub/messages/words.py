@@ -22,7 +22,7 @@ from device_protocol.states import HubJobState
 from device_protocol.wire_types import read_utc
 from hub.core import reports
 from hub.core.clock import UtcMs
-from hub.core.status import BOUND, WAITING, Status
+from hub.core.status import BOUND, STATUSES, WAITING, Status
 from hub.storage.messages import MessageRow
 
 REASONS: Mapping[str, str] = {
@@ -53,7 +53,7 @@ def hub_job(row: MessageRow) -> HubJob:
 
 
 def _job_state(row: MessageRow) -> HubJobState:
-    status = Status(row.state)
+    status = STATUSES[row.state]
     if status in BOUND:
         return HubJobState.BOUND if status is Status.DISPATCHED else HubJobState.UNCERTAIN
     if status in WAITING and row.offered_at is not None:

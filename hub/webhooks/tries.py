@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urljoin
 
-from hub.core.events import EventType
+from hub.core.events import EVENT_TYPES
 from hub.core.mail import is_mail
 from hub.core.ports import (
     Completing,
@@ -60,7 +60,7 @@ class Tries:
     async def run(self, lane: Lane, due: Due, *, is_probe: bool = False) -> None:
         """Try a delivery that the lane has started."""
         form = self._formats.get(due.format)
-        if form is not None and not form.takes(EventType(due.event_type)):
+        if form is not None and not form.takes(EVENT_TYPES[due.event_type]):
             self._settler.skip(lane, due)
             return
         started_at = self._clock.now()
@@ -140,7 +140,7 @@ def event_view(due: Due) -> EventView:
     return EventView(
         event_id=due.event_id,
         seq=due.event_seq,
-        type=EventType(due.event_type),
+        type=EVENT_TYPES[due.event_type],
         account_id=due.account_id,
         occurred_at=due.occurred_at,
         data=due.data.encode(),

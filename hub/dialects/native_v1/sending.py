@@ -24,7 +24,7 @@ from hub.core.commands import (
 from hub.core.errors import Code, invalid
 from hub.core.events import EventType
 from hub.core.media import MOST_MEDIA
-from hub.core.status import Status
+from hub.core.status import STATUSES, Status
 from hub.dialects.native_v1.fields import (
     Address,
     BatchId,
@@ -164,8 +164,6 @@ class Taken(Model):
 
 
 _ANY = AnyLine()
-_STATUS_OF = {status.value: status for status in Status}
-"""`Status(word)`, without what an enumeration does around it."""
 
 
 def shown(accepted: Accepted) -> Taken:
@@ -193,7 +191,7 @@ def _recipient(result: RecipientResult) -> Recipient:
         to=result.to,
         peer=result.peer,
         message_id=out_or_none("message", result.message_id),
-        state=None if result.state is None else _STATUS_OF[result.state],
+        state=None if result.state is None else STATUSES[result.state],
         line_id=out_or_none("line", result.line_id),
         line_why=result.line_why,
         conversation_id=out_or_none("conversation", result.conversation_id),
