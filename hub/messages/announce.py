@@ -66,29 +66,28 @@ def _message_data(row: MessageRow, line: _Line | None, changed_at: UtcMs, is_ref
         text=row.text,
         encoding=row.encoding,
         segments=row.segments,
+        segments_sent=letters_of(row.segment_reports).sent if row.segment_reports else None,
         line_id=None if row.line_id is None else render("line", row.line_id),
         device_id=None if row.device_id is None else render("device", row.device_id),
         slot=line.slot if line else None,
         conversation_id=None if row.conversation_id is None else render("conversation", row.conversation_id),
         created_at=rfc3339(row.created_at),
         sent_at=None if row.sent_at is None else rfc3339(row.sent_at),
-        delivered_at=None if row.delivered_at is None else rfc3339(row.delivered_at),
         changed_at=rfc3339(changed_at),
     )
     if not (
         is_refunded
-        or row.segment_reports
         or row.metadata_json
         or row.batch_id
         or row.retry_of
         or row.reason
         or row.error_code
         or row.scheduled_at is not None
+        or row.delivered_at is not None
     ):
         return data
     return msgspec.structs.replace(
         data,
-        segments_sent=letters_of(row.segment_reports).sent if row.segment_reports else None,
         batch_id=rendered("batch", row.batch_id),
         retry_of=rendered("message", row.retry_of),
         reason=row.reason,
@@ -96,6 +95,7 @@ def _message_data(row: MessageRow, line: _Line | None, changed_at: UtcMs, is_ref
         explanation=results.why(row.reason),
         metadata=read_metadata(row),
         scheduled_at=None if row.scheduled_at is None else rfc3339(row.scheduled_at),
+        delivered_at=None if row.delivered_at is None else rfc3339(row.delivered_at),
         refunded=is_refunded,
     )
 
