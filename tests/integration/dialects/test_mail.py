@@ -171,7 +171,7 @@ async def test_what_cannot_be_stored_now_is_not_acknowledged(house: House, monke
         raise HubError(Code.QUEUE_FULL)
 
     with monkeypatch.context() as patch:
-        patch.setattr(house.api.db.writer, "submit", full)
+        patch.setattr(house.api.db.writer, "submit_soon", full)
         assert (await house.hand_in(letter()))[0] == 451
         assert (await house.post(letter(), to=PEER)).status_code == 503
     with monkeypatch.context() as patch:
